@@ -1,0 +1,23 @@
+"""The centred orthonormal Fourier transform: the only place in the package that calls an FFT.
+
+DC stands at index n // 2 of an axis of n points, odd sizes included. The transform is unitary, so
+white noise keeps its sigma and the adjoint is the inverse.
+"""
+
+from kspace_denoise.arrays import Array, namespace
+
+IMAGE_AXES = (-2, -1)
+
+
+def fft2c(image: Array, axes: tuple[int, ...] = IMAGE_AXES) -> Array:
+    """Transform an image `(..., y, x)` to k-space `(..., ky, kx)`; noise keeps its sigma."""
+    xp = namespace(image)
+    shifted = xp.fft.ifftshift(image, axes=axes)
+    return xp.fft.fftshift(xp.fft.fftn(shifted, axes=axes, norm="ortho"), axes=axes)
+
+
+def ifft2c(kspace: Array, axes: tuple[int, ...] = IMAGE_AXES) -> Array:
+    """Transform k-space `(..., ky, kx)` to an image `(..., y, x)`; noise keeps its sigma."""
+    xp = namespace(kspace)
+    shifted = xp.fft.ifftshift(kspace, axes=axes)
+    return xp.fft.fftshift(xp.fft.ifftn(shifted, axes=axes, norm="ortho"), axes=axes)
