@@ -1,0 +1,128 @@
+"""A brain-like phantom with the k-space that a scanner would measure of it, noise apart."""
+
+import math
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from kspace_denoise.fourier import fft2c, ifft2c
+from kspace_denoise.random import Seed, numpy_generator
+from kspace_denoise.sim.anatomy import draw_anatomy
+from kspace_denoise.sim.coils import coil_maps, grid
+from kspace_denoise.sim.contrast import SpinEcho, spin_echo
+from kspace_denoise.sim.fields import rough_fields, smooth_fields
+from kspace_denoise.sim.pose import Layer
+from kspace_denoise.sim.tissues import TISSUES
+
+Reals: TypeAlias = np.ndarray[Any, Any]
+
+_SMALLEST = 16
+
+
+class Phantom(NamedTuple):
+    """A slice of a random head, scaled so that its mean magnitude over `mask` is 1."""
+
+    image: Reals
+    """The truth, complex64 `(y, x)`: without coils and noise, at the resolution of `kspace`."""
+    mask: Reals
+    """The head, bool `(y, x)`."""
+    kspace: Reals | None
+    """Noise-free, complex64 `(coils, ky, kx)`; None if no coils were asked for."""
+
+
+def phantom(
+    shape: tuple[int, ...],
+    contrast: str = "T2w",
+    field: float = 3.0,
+    seed: Seed = 0,
+    coils: int = 0,
+    oversampling: int = 2,
+) -> Phantom:
+    """Draw an axial slice of a random head; no two seeds give the same.
+
+    Tissue, texture and coil maps live on a grid `oversampling` times finer. `kspace` is the
+    central part of its Fourier transform and the truth `image` is the same part without the
+    coils, so no reconstruction can share the grid or the maps of the simulation.
+
+    Args:
+        shape: `(y, x)`, each at least 16; pixels are square and show at least 225 x 180 mm.
+        contrast: PDw, T1w, T2w or FLAIR, see `spin_echo`.
+        field: in tesla; it sets T1. The head does not depend on contrast or field.
+        seed: integer or generator.
+        coils: number of receive coils, see `coil_maps`; 0 for none.
+        oversampling: at least 2.
+
+    Raises:
+        ValueError: if the contrast is unknown or another argument out of its range.
+    """
+    sequence = spin_echo(contrast)
+    _check(shape, field, coils, oversampling)
+    children = numpy_generator(seed).integers(2**62, size=4)
+    of_anatomy, of_tissue, of_phase, of_coils = map(np.random.default_rng, children)
+    factor = int(oversampling)
+    fine = (shape[0] * factor, shape[1] * factor)
+    anatomy = draw_anatomy(fine, of_anatomy)
+    signal = _signal(anatomy.layers, fine, sequence, field, of_tissue)
+    phase = _phase(fine, of_phase)
+    full = signal * (np.cos(phase) + 1j * np.sin(phase))
+    image = ifft2c(_central(fft2c(full), shape))
+    start = [factor * n // 2 - factor * (n // 2) for n in shape]
+    mask = anatomy.head[start[0] :: factor, start[1] :: factor] > 0
+    scale = 1 / np.mean(np.abs(image[mask]))
+    kspace = None
+    if coils:
+        kspace = _central(fft2c(coil_maps(fine, coils, of_coils) * (full * scale)), shape)
+    return Phantom(image * scale, mask, kspace)
+
+
+def _check(shape: tuple[int, ...], field: float, coils: int, oversampling: int) -> None:
+    if len(shape) != 2 or min(shape) < _SMALLEST:
+        raise ValueError(f"shape is {tuple(shape)}, expected (y, x), each {_SMALLEST} or more")
+    if not (math.isfinite(field) and field > 0):
+        raise ValueError(f"field is {field}, expected a positive number of tesla")
+    if coils < 0:
+        raise ValueError(f"coils is {coils}, expected 0 (none) or more")
+    if oversampling < 2 or oversampling % 1:
+        raise ValueError(
+            f"oversampling is {oversampling}, expected an integer of at least 2: on the grid of "
+            "the image itself a reconstruction would be judged by its own assumptions"
+        )
+
+
+def _signal(
+    layers: list[Layer],
+    shape: tuple[int, int],
+    sequence: SpinEcho,
+    field: float,
+    generator: np.random.Generator,
+) -> Reals:
+    """Return the signal of the layers, whose tissues vary between heads and within one."""
+    texture = rough_fields(shape, grid(shape)[2], 2.5, generator)
+    water, mobility = (np.clip(part, -4, 4) for part in texture)
+    spread = np.exp(generator.normal(0, 0.03, (len(TISSUES), 3)))
+    subject = dict(zip(TISSUES, spread, strict=True))
+    signal = np.zeros(shape, np.float32)
+    for name, coverage, window in layers:
+        tissue, (more_t1, more_t2, more_protons) = TISSUES[name], subject[name].tolist()
+        t1 = more_t1 * tissue.t1_at(field) * (1 + tissue.texture * water[window])
+        t2 = more_t2 * tissue.t2 * (1 + tissue.texture * mobility[window])
+        part = signal[window]
+        full = sequence.signal(more_protons * tissue.proton_density, t1, t2)
+        part += coverage * (full - part)
+    return signal
+
+
+def _phase(shape: tuple[int, int], generator: np.random.Generator) -> Reals:
+    """Draw the phase in radians: of transmission and echo, and of the field near the sinuses."""
+    y, x, _ = grid(shape)
+    smooth = smooth_fields(y, x, 130, generator)[0]
+    offset, ramp_y, ramp_x = generator.normal(0, (2.0, 0.01, 0.01))
+    sinus = generator.normal(0, 0.8) * np.exp(-(((y + 85) / 28) ** 2) - (x / 32) ** 2)
+    return np.asarray(0.7 * smooth + offset + ramp_y * y + ramp_x * x + sinus, dtype=np.float32)
+
+
+def _central(kspace: Reals, shape: tuple[int, ...]) -> Reals:
+    """Return the central `shape` of k-space, scaled so that the image keeps its level."""
+    y, x = (n // 2 - m // 2 for n, m in zip(kspace.shape[-2:], shape, strict=True))
+    part = kspace[..., y : y + shape[0], x : x + shape[1]]
+    return part * math.sqrt(math.prod(shape) / math.prod(kspace.shape[-2:]))

@@ -1,0 +1,104 @@
+"""Receiver noise: circular complex Gaussian, with any covariance between the coils."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kspace_denoise.arrays import Array, is_complex, like, namespace, real_dtype, to_numpy
+from kspace_denoise.random import Seed, complex_normal
+
+
+def add_noise(
+    kspace: Array, noise_covariance: Array, seed: Seed, mask: Array | None = None
+) -> Array:
+    """Add coil noise to k-space; the slices, coils and samples share one draw.
+
+    Args:
+        kspace: complex `(..., coils, ky, kx)`.
+        noise_covariance: `(coils, coils)`, Ψ[i,j] = E[nᵢ conj(nⱼ)], in the squared unit of
+            `kspace`: white noise of level sigma per real component has Ψ = 2σ²·I. It may be
+            singular.
+        seed: integer or generator.
+        mask: broadcastable to `(..., ky, kx)`; only the samples it keeps receive noise.
+
+    Returns:
+        The noisy k-space, of the kind and precision of `kspace`.
+
+    Raises:
+        TypeError: if the k-space is not complex.
+        ValueError: if the covariance or the mask does not fit, see `covariance_root`.
+    """
+    noise = noise_like(kspace, noise_covariance, seed)
+    if mask is not None:
+        noise *= _per_coil(mask, kspace)
+    noise += kspace
+    return noise
+
+
+def noise_like(kspace: Array, noise_covariance: Array, seed: Seed) -> Array:
+    """Draw coil noise alone, of the shape, kind and precision of `kspace`: see `add_noise`."""
+    if not is_complex(kspace):
+        raise TypeError(
+            f"k-space has dtype {kspace.dtype}, expected complex64 or complex128: noise of a "
+            "receiver is complex"
+        )
+    if kspace.ndim < 3:
+        raise ValueError(
+            f"k-space has shape {tuple(kspace.shape)}, expected (..., coils, ky, kx); "
+            "give one coil an axis of length 1"
+        )
+    xp = namespace(kspace)
+    coils = kspace.shape[-3]
+    root = like(covariance_root(noise_covariance, coils) * math.sqrt(0.5), kspace, kspace.dtype)
+    flat = (*kspace.shape[:-2], kspace.shape[-2] * kspace.shape[-1])
+    return xp.reshape(xp.matmul(root, complex_normal(flat, kspace, seed)), kspace.shape)
+
+
+def covariance_root(noise_covariance: Array, coils: int) -> np.ndarray[Any, Any]:
+    """Return the Hermitian square root of a coil covariance, complex128 `(coils, coils)`.
+
+    Raises:
+        ValueError: if the covariance has another size, is not finite, not Hermitian, or has an
+            eigenvalue that is negative beyond the rounding of its precision.
+    """
+    psi = to_numpy(noise_covariance)
+    if psi.shape != (coils, coils):
+        raise ValueError(
+            f"noise covariance has shape {psi.shape}, expected ({coils}, {coils}) for {coils} coils"
+        )
+    if not np.all(np.isfinite(psi)):
+        raise ValueError("noise covariance holds NaN or infinite entries")
+    epsilon = np.finfo(psi.dtype).eps if psi.dtype.kind in "fc" else np.finfo(np.float64).eps
+    tolerance = 10 * coils * float(epsilon) * float(np.max(np.abs(psi)))
+    psi = psi.astype(np.complex128)
+    asymmetry = float(np.max(np.abs(psi - psi.conj().T)))
+    if asymmetry > tolerance:
+        raise ValueError(
+            f"noise covariance is not Hermitian: it differs from its conjugate transpose by "
+            f"{asymmetry:.3g}; expected Ψ[i,j] = E[n_i conj(n_j)]"
+        )
+    values, vectors = np.linalg.eigh(psi)
+    if values[0] < -tolerance:
+        raise ValueError(
+            f"noise covariance has the negative eigenvalue {values[0]:.3g}: no noise can have it"
+        )
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T)
+
+
+def _per_coil(mask: Array, kspace: Array) -> Array:
+    """Return the mask as 0 and 1 of the precision of `kspace`, with a coil axis."""
+    mask = like(mask, kspace)
+    xp = namespace(kspace)
+    expected = (*kspace.shape[:-3], *kspace.shape[-2:])
+    given = (1,) * (len(expected) - mask.ndim) + tuple(mask.shape)
+    if len(given) > len(expected) or any(
+        n not in (1, m) for n, m in zip(given, expected, strict=True)
+    ):
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}, which does not broadcast to {expected}, "
+            "the (..., ky, kx) of the k-space"
+        )
+    zeros = xp.zeros_like(mask)
+    kept = xp.astype(mask != zeros, real_dtype(kspace))
+    return xp.expand_dims(xp.reshape(kept, given), axis=-3)
