@@ -1,0 +1,31 @@
+"""Training objectives, one file per paper, and the registry of methods."""
+
+import dataclasses
+from typing import Any
+
+from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.c2s import C2S
+
+METHODS: dict[str, type[C2S]] = {"c2s": C2S}
+"""Methods that can be trained, by the name that is used everywhere."""
+
+
+def make_objective(method: str, paper: bool = False, **settings: Any) -> C2S:
+    """Return the objective of a method: our defaults, or the paper's, with settings changed.
+
+    Raises:
+        ValueError: if there is no such method or setting; the message lists what there is.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"method {method!r} cannot be trained in this version; there is: {', '.join(METHODS)}"
+        )
+    base = METHODS[method].paper() if paper else METHODS[method]()
+    known = [field.name for field in dataclasses.fields(base)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ValueError(f"{method} has no setting {', '.join(unknown)}; it has {', '.join(known)}")
+    return dataclasses.replace(base, **settings)
+
+
+__all__ = ["C2S", "METHODS", "Batch", "make_objective"]
