@@ -1,0 +1,1 @@
+"""Training: the configuration, the images that are drawn from, the loop and its checkpoint."""

@@ -1,0 +1,49 @@
+"""Files of tensors and JSON only (safetensors), which appear by rename."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+    """Write tensors and a JSON record, under a temporary name that is then renamed.
+
+    A kill at any moment leaves the old file or the new one, never a part.
+    """
+    path = Path(path)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(save(contiguous, metadata={"kspace_denoise": json.dumps(record)}))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and their JSON record.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file was not written by `write_tensors`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: expected a .safetensors file")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file ({error})") from None
+    if "kspace_denoise" not in metadata:
+        raise ValueError(f"{path} holds tensors, but was not written by kspace-denoise")
+    return tensors, json.loads(metadata["kspace_denoise"])

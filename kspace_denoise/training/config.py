@@ -1,0 +1,88 @@
+"""Everything that shapes a training run, as one frozen record that travels with the result."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from kspace_denoise.networks import UNetConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Either `steps` is given, or as many are taken as fit into `minutes`.
+    `patch` is the side of the random crops in pixels; `learning_rate` warms up over `warmup` steps
+    and falls to zero along a cosine; `ema` is the decay of the weights' running mean, `clip` the
+    largest gradient norm. `objective` overrides hyper-parameters of the method, for example
+    `{"levels": "uniform"}`; `paper = true` starts from the paper's values instead of ours.
+    """
+
+    network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
+    objective: dict[str, Any] = dataclasses.field(default_factory=dict)
+    paper: bool = False
+    steps: int | None = None
+    minutes: float = 10.0
+    batch: int = 16
+    patch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: int = 50
+    ema: float = 0.999
+    clip: float = 1.0
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        positive = {"minutes": self.minutes, "batch": self.batch, "patch": self.patch}
+        if self.steps is not None:
+            positive["steps"] = self.steps
+        for name, value in positive.items():
+            if not value > 0:
+                raise ValueError(f"{name} is {value}, expected a positive number")
+
+    def replace(self, **changes: Any) -> "TrainConfig":
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON-able values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+        """Build a record from plain values; unknown names are refused.
+
+        Raises:
+            ValueError: if a name is unknown; the message lists the known ones.
+        """
+        values = dict(values)
+        network = dict(values.pop("network", {}))
+        for name in ("multipliers", "attention"):
+            if name in network:
+                network[name] = tuple(network[name])
+        _known(cls, values)
+        _known(UNetConfig, network)
+        return cls(network=UNetConfig(**network), **values)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "TrainConfig":
+        """Read a record from a TOML file, e.g. `steps = 500` and a table `[network]`.
+
+        Raises:
+            ValueError: if the file is not TOML or holds unknown names.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not a TOML file: {error}") from None
+        return cls.from_dict(values)
+
+
+def _known(cls: type, values: dict[str, Any]) -> None:
+    known = [field.name for field in dataclasses.fields(cls)]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(
+            f"unknown setting {', '.join(unknown)}; {cls.__name__} has {', '.join(known)}"
+        )

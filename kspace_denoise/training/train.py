@@ -1,0 +1,104 @@
+"""`train`: from raw scans to a denoiser."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kspace_denoise.denoiser import Denoiser, build_network
+from kspace_denoise.objectives import make_objective
+from kspace_denoise.scan import Images, Scan
+from kspace_denoise.stages import (
+    Stage,
+    check_stage,
+    in_snr_units,
+    known_covariance,
+    reconstruct_slice,
+    stage_images,
+)
+from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.trainer import Report, Trainer
+
+Source = Scan | Images
+
+
+def train(
+    method: str,
+    scans: Source | Iterable[Source],
+    stage: Stage = "after-sense",
+    config: TrainConfig | None = None,
+    seed: int = 0,
+    *,
+    start: Denoiser | None = None,
+    device: str = "cpu",
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    calibration: int = 24,
+    report: Report | None = None,
+) -> Denoiser:
+    """Train a denoiser on noisy scans alone, of one or of many subjects.
+
+    Every slice is whitened with its scan's noise covariance and, after SENSE, reconstructed and
+    divided by its noise map. `Images` (complex or magnitude, with a sigma) are taken as they are,
+    whatever the stage. `start` continues from a denoiser trained before, `resume` from
+    `checkpoint`, which is written as training goes.
+
+    Raises:
+        ValueError: if the method or stage does not exist, or the scans cannot be trained on.
+        recon.NoiseNotFound: if a scan's noise is unknown and cannot be measured in its k-space.
+    """
+    config = config or TrainConfig()
+    objective = make_objective(method, config.paper, **config.objective)
+    stage = check_stage(stage)
+    sources = [scans] if isinstance(scans, (Scan, Images)) else list(scans)
+    images = NoisyImages.from_arrays(noisy_images(sources, stage, calibration))
+    if start is not None:
+        config = config.replace(network=start.config.network)
+    network = build_network(config.network, images.channels, seed)
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
+    trainer = Trainer(
+        network,
+        objective,
+        images,
+        config,
+        seed,
+        device,
+        None if checkpoint is None else Path(checkpoint),
+    )
+    if resume:
+        trainer.resume()
+    network.load_state_dict(trainer.run(report))
+    record: dict[str, Any] = {
+        **trainer.identity(),
+        "steps": trainer.progress.step,
+        "seconds": trainer.progress.seconds,
+        "losses": trainer.progress.losses,
+        "started_from": None if start is None else start.record,
+    }
+    return Denoiser(network, objective, method, stage, config, record, device)
+
+
+def noisy_images(
+    sources: Iterable[Source], stage: Stage, calibration: int = 24
+) -> Iterator[np.ndarray]:
+    """Yield the images (y, x) in SNR units that a stage's denoiser is trained on.
+
+    Raises:
+        ValueError: if images come without a sigma.
+    """
+    for source in sources:
+        if isinstance(source, Scan):
+            psi = known_covariance(source)
+            for index in range(len(source.kspace)):
+                piece = reconstruct_slice(source.kspace[index], psi, source.slice_mask(index), calibration)
+                yield from stage_images(piece, stage)
+        else:
+            if source.sigma is None:
+                raise ValueError(
+                    "these images come without their noise level: give sigma, the standard "
+                    "deviation of each real component, in the unit of the images"
+                )
+            yield from in_snr_units(source.data[:], source.sigma)

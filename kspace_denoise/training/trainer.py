@@ -1,0 +1,226 @@
+"""The loop that trains any stage of any method: optimiser, EMA, checkpoint, exact resume."""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.training.checkpoint import read_tensors, write_tensors
+from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.images import NoisyImages
+
+STEPS_TO_PLAN = 10
+"""Where minutes are given, the number of steps is planned anew after every so many."""
+
+
+class Objective(Protocol):
+    """One paper's equation."""
+
+    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the scalar that training lowers."""
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the clean images of noisy ones (batch, y, x), level `sigma` (batch,)."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """What a run has done: `losses` holds (step, mean loss since the last entry)."""
+
+    step: int = 0
+    steps: int | None = None
+    seconds: float = 0.0
+    losses: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+
+
+Report = Callable[[Progress], None]
+
+
+class Trainer:
+    """Train one stage.
+
+    Step k draws its batch and noise from a generator seeded by (seed, k) alone, so a run that was
+    killed and resumed takes exactly the steps of one that was not.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        images: NoisyImages,
+        config: TrainConfig,
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective, self.images, self.config = objective, images, config
+        self.seed, self.device, self.checkpoint = seed, device, checkpoint
+        self.progress = Progress(steps=config.steps)
+        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._recent: list[Tensor] = []
+
+    def run(self, report: Report | None = None) -> dict[str, Tensor]:
+        """Train to the end and return the averaged weights.
+
+        Raises:
+            FloatingPointError: if the loss is no longer finite; the last checkpoint stays.
+        """
+        started = saved = time.monotonic() - self.progress.seconds
+        self.network.train()
+        while self.progress.steps is None or self.progress.step < self.progress.steps:
+            self._step()
+            self.progress.seconds = time.monotonic() - started
+            self._plan()
+            if self.progress.step % STEPS_TO_PLAN == 0:
+                self._log()
+                if report:
+                    report(self.progress)
+                if time.monotonic() - saved > self.config.checkpoint_seconds:
+                    self.save()
+                    saved = time.monotonic()
+        self._log()
+        self.save()
+        return self.average
+
+    def _step(self) -> None:
+        step = self.progress.step
+        generator = torch.Generator().manual_seed(_mix(self.seed, step))
+        batch = self.images.draw(self.config.batch, self.config.patch, generator)
+        noise = generator if self.device == "cpu" else _on(self.device, self.seed, step)
+        batch = Batch(batch.image.to(self.device), batch.sigma.to(self.device))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * self._schedule(step)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
+            loss = self.objective.loss(self.network, batch, noise)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        if not torch.isfinite(norm):
+            raise _diverged(step)
+        self.optimiser.step()
+        self._follow(step)
+        self._recent.append(loss.detach())
+        self.progress.step = step + 1
+
+    def _schedule(self, step: int) -> float:
+        """Warm up, then fall to zero along a cosine; flat until the run's length is known."""
+        rise = min(1.0, (step + 1) / self.config.warmup)
+        if self.progress.steps is None:
+            return rise
+        return rise * 0.5 * (1 + math.cos(math.pi * step / self.progress.steps))
+
+    def _follow(self, step: int) -> None:
+        """Move the averaged weights; short runs forget their start faster."""
+        decay = min(self.config.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+
+    def _plan(self) -> None:
+        """Keep the number of steps in line with the minutes, from the pace so far."""
+        done = self.progress.step
+        if self.config.steps is None and done % STEPS_TO_PLAN == 0:
+            left = 60 * self.config.minutes - self.progress.seconds
+            self.progress.steps = done + max(0, int(left * done / self.progress.seconds))
+
+    def _log(self) -> None:
+        if not self._recent:
+            return
+        mean = float(torch.stack(self._recent).mean())
+        self._recent = []
+        self.progress.losses.append((self.progress.step, mean))
+
+    def save(self) -> None:
+        """Write the checkpoint: weights, their average, the optimiser's moments, progress."""
+        if self.checkpoint is None:
+            return
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": v for k, v in moments.items()}
+        write_tensors(self.checkpoint, tensors, {"identity": self.identity(), **self._state()})
+
+    def _state(self) -> dict[str, Any]:
+        return {"progress": dataclasses.asdict(self.progress)}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must agree between a checkpoint and the run that resumes it."""
+        objective = {"name": type(self.objective).__name__, **dataclasses.asdict(self.objective)}  # type: ignore[call-overload]
+        config = self.config.to_dict()
+        for free in ("minutes", "steps", "checkpoint_seconds"):
+            config.pop(free)
+        total = float(sum(image.abs().sum(dtype=torch.float64) for image in self.images.images))
+        data = {"images": len(self.images.images), "sum": total}
+        return _plain({"seed": self.seed, "config": config, "objective": objective, "data": data})
+
+    def resume(self) -> None:
+        """Continue from the checkpoint.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it belongs to another run; the message names what differs.
+        """
+        if self.checkpoint is None:
+            raise FileNotFoundError("nothing to resume: this run keeps no checkpoint")
+        tensors, record = read_tensors(self.checkpoint)
+        mine, theirs = self.identity(), record.get("identity", {})
+        differing = [name for name in mine if mine[name] != theirs.get(name)]
+        if differing:
+            raise ValueError(
+                f"{self.checkpoint} belongs to another run ({', '.join(differing)} differ): "
+                "resume with the same files, seed and config, or start anew without --resume"
+            )
+        self._load(tensors, record["progress"])
+
+    def _load(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
+        self.network.load_state_dict(_under("network.", tensors))
+        self.average = {
+            name: value.to(self.device) for name, value in _under("average.", tensors).items()
+        }
+        state = self.optimiser.state_dict()
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("optimiser.", tensors).items():
+            index, key = name.split(".", 1)
+            moments.setdefault(int(index), {})[key] = value
+        state["state"] = moments
+        self.optimiser.load_state_dict(state)
+        progress["losses"] = [tuple(entry) for entry in progress["losses"]]
+        planned = progress.pop("steps")
+        self.progress = Progress(**progress, steps=self.config.steps or planned)
+
+
+def _diverged(step: int) -> FloatingPointError:
+    return FloatingPointError(
+        f"training diverged: the gradient of step {step} is not finite; the last checkpoint is "
+        "kept; lower learning_rate"
+    )
+
+
+def _mix(seed: int, step: int) -> int:
+    """Give each step of each seed a seed of its own."""
+    return (seed * 1_000_003 + step) % 2**63
+
+
+def _on(device: str, seed: int, step: int) -> torch.Generator:
+    return torch.Generator(device).manual_seed(_mix(seed, step))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record as it will look when read back from JSON (tuples become lists)."""
+    plain: dict[str, Any] = json.loads(json.dumps(record))
+    return plain

@@ -1,0 +1,167 @@
+"""The loop: progress, exact resume after a kill, and refusals."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from kspace_denoise.denoiser import build_network
+from kspace_denoise.networks import UNetConfig
+from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.training.checkpoint import read_tensors, write_tensors
+from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.images import NoisyImages, signal_scale
+from kspace_denoise.training.trainer import Trainer
+from tests.helpers import complex_array
+
+TINY = TrainConfig(
+    network=UNetConfig(base=8, multipliers=(1,), attention=(0,), heads=2),
+    steps=30,
+    batch=2,
+    patch=16,
+    warmup=5,
+    checkpoint_seconds=0.0,
+)
+
+
+def images(seed: int = 0, count: int = 3) -> NoisyImages:
+    rng = np.random.default_rng(seed)
+    return NoisyImages.from_arrays(3 + complex_array(rng, (20, 23)) for _ in range(count))
+
+
+def trainer(config: TrainConfig = TINY, checkpoint=None, seed: int = 0) -> Trainer:
+    network = build_network(config.network, channels=2, seed=seed)
+    return Trainer(network, C2S(), images(), config, seed, checkpoint=checkpoint)
+
+
+KILLED = """
+    import sys
+    from pathlib import Path
+    from tests.training.test_trainer import trainer
+    trainer(checkpoint=Path(sys.argv[1])).run(lambda progress: print(progress.step, flush=True))
+"""
+
+
+def test_kill_and_resume_gives_bit_identical_weights(tmp_path):
+    whole = trainer().run()
+    path = tmp_path / "run.safetensors"
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if int(line) >= 10 and path.exists():
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    resumed = trainer(checkpoint=path)
+    resumed.resume()
+    assert 0 < resumed.progress.step < TINY.steps
+    result = resumed.run()
+    assert whole.keys() == result.keys()
+    assert all(torch.equal(whole[name], result[name]) for name in whole)
+
+
+def test_a_resumed_run_must_be_the_same_run(tmp_path):
+    path = tmp_path / "run.safetensors"
+    trainer(checkpoint=path).run()
+    with pytest.raises(ValueError, match=r"another run \(seed differ\)"):
+        trainer(checkpoint=path, seed=1).resume()
+    with pytest.raises(ValueError, match=r"another run \(config differ\)"):
+        trainer(TINY.replace(batch=3), checkpoint=path).resume()
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        trainer(checkpoint=tmp_path / "none").resume()
+    longer = trainer(TINY.replace(steps=32), checkpoint=path)
+    longer.resume()
+    assert longer.progress.step == 30
+
+
+def test_training_lowers_the_loss_and_logs_it():
+    run = trainer(TINY.replace(steps=60, learning_rate=3e-3))
+    run.run()
+    assert [step for step, _ in run.progress.losses] == [10, 20, 30, 40, 50, 60]
+    assert run.progress.losses[-1][1] < run.progress.losses[0][1]
+
+
+def test_minutes_plan_the_number_of_steps():
+    run = trainer(TINY.replace(steps=None, minutes=0.02))
+    started = time.monotonic()
+    run.run()
+    assert run.progress.step == run.progress.steps >= 10
+    assert time.monotonic() - started < 60
+
+
+def test_divergence_stops_with_a_sentence_and_keeps_the_last_checkpoint(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run = trainer(checkpoint=path)
+
+    def spoil(progress):
+        if progress.step == 20:
+            run.images = NoisyImages(tuple(image * torch.nan for image in run.images.images))
+
+    with pytest.raises(FloatingPointError, match="gradient of step 20 is not finite"):
+        run.run(spoil)
+    assert read_tensors(path)[1]["progress"]["step"] == 20
+
+
+def test_checkpoints_hold_tensors_and_json_and_appear_whole(tmp_path):
+    path = tmp_path / "run.safetensors"
+    trainer(checkpoint=path).run()
+    assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]
+    tensors, record = read_tensors(path)
+    json.dumps(record)
+    assert {name.split(".")[0] for name in tensors} == {"network", "average", "optimiser"}
+
+
+def test_other_files_are_refused(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("hello")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        read_tensors(text)
+    with pytest.raises(OSError, match="no-such-folder"):
+        write_tensors(tmp_path / "no-such-folder" / "x", {"a": torch.zeros(1)}, {})
+
+
+def test_batches_are_crops_in_units_of_their_image(rng):
+    noisy = NoisyImages.from_arrays([20 * complex_array(rng, (40, 50)), complex_array(rng, (30, 9))])
+    batch = noisy.draw(64, 16, torch.Generator().manual_seed(0))
+    assert batch.image.shape == (64, 9, 9)
+    scales = torch.stack([signal_scale(image) for image in noisy.images])
+    assert set(batch.sigma.tolist()) == set((1 / scales).tolist())
+    assert torch.allclose(signal_scale(batch.image), torch.ones(64), atol=0.5)
+    again = noisy.draw(64, 16, torch.Generator().manual_seed(0))
+    assert torch.equal(batch.image, again.image)
+
+
+def test_blank_and_mixed_images_are_refused(rng):
+    blank = np.zeros((8, 8), np.complex64)
+    assert len(NoisyImages.from_arrays([blank, complex_array(rng, (8, 8))]).images) == 1
+    with pytest.raises(ValueError, match="all of the 2 images are zero"):
+        NoisyImages.from_arrays([blank, blank])
+    with pytest.raises(ValueError, match="training image 1 holds NaN"):
+        NoisyImages.from_arrays([np.ones((8, 8)), np.full((8, 8), np.nan)])
+    with pytest.raises(ValueError, match="mixed"):
+        NoisyImages.from_arrays([complex_array(rng, (8, 8)), np.ones((8, 8), np.float32)])
+
+
+def test_config_round_trips_and_refuses_unknown_names(tmp_path):
+    assert TrainConfig.from_dict(json.loads(json.dumps(TINY.to_dict()))) == TINY
+    file = tmp_path / "run.toml"
+    file.write_text("steps = 7\n[network]\nbase = 16\nattention = [1]\nmultipliers = [1, 2]\n")
+    assert TrainConfig.from_toml(file).network.base == 16
+    file.write_text("stepz = 7")
+    with pytest.raises(ValueError, match="unknown setting stepz; TrainConfig has network"):
+        TrainConfig.from_toml(file)
+    file.write_text("steps = [")
+    with pytest.raises(ValueError, match="not a TOML file"):
+        TrainConfig.from_toml(file)
+    with pytest.raises(ValueError, match="batch is 0, expected a positive number"):
+        TrainConfig(batch=0)
