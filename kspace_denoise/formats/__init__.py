@@ -1,0 +1,78 @@
+"""Files in and out, one module per format; `read` and `write` choose by name and contents."""
+
+from pathlib import Path
+
+from kspace_denoise.formats.fastmri import image_sets, read_hdf5, read_images
+from kspace_denoise.formats.hdf5 import SUFFIXES, check_file
+from kspace_denoise.formats.layout import write_hdf5
+from kspace_denoise.formats.noise import Noise, is_noise_scan, read_noise
+from kspace_denoise.scan import Images, Scan
+
+__all__ = [
+    "Noise",
+    "check_output",
+    "image_sets",
+    "is_noise_scan",
+    "read",
+    "read_images",
+    "read_noise",
+    "write",
+    "write_hdf5",
+]
+
+_LATER = (".mrd", ".cfl", ".hdr", ".nii.gz", ".nii")
+
+
+def read(path: str | Path, dataset: str | None = None) -> Scan | Images:
+    """Read raw k-space as a `Scan`, or a file without k-space as `Images`.
+
+    K-space is read slice by slice when it is asked for: `scan.kspace[i]`, `scan.kspace[:]`.
+    `dataset` names the images to read where a file holds several sets.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, of a format not known, or holds nothing of use.
+    """
+    path = Path(path)
+    check_file(path)
+    _refuse_later(path, "read")
+    return read_hdf5(path, dataset)
+
+
+def write(path: str | Path, content: Scan | Images) -> None:
+    """Write a scan or images; the suffix of the name chooses the format, now `.h5`.
+
+    The file appears once it is complete. Reading it gives the same bits back.
+
+    Raises:
+        ValueError: if the suffix is unknown or `path` is a folder.
+        FileNotFoundError: if the folder does not exist.
+        TypeError: if the content is neither a `Scan` nor `Images`.
+    """
+    check_output(path)
+    write_hdf5(path, content)
+
+
+def check_output(path: str | Path) -> None:
+    """Refuse a name that `write` would refuse, before the work is done.
+
+    Raises:
+        ValueError, FileNotFoundError: as `write`.
+    """
+    path = Path(path)
+    _refuse_later(path, "written")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: what can be written ends in {' or '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
+
+
+def _refuse_later(path: Path, done: str) -> None:
+    later = next((suffix for suffix in _LATER if path.name.lower().endswith(suffix)), None)
+    if later is not None:
+        raise ValueError(
+            f"{path}: {later} belongs to a later version; what can be {done} now is "
+            f"{' and '.join(SUFFIXES)} (fastMRI layout)"
+        )

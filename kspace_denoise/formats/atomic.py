@@ -1,0 +1,30 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; rename it to `path` once the block succeeds.
+
+    Whatever goes wrong inside, the temporary file is removed and an older `path` stays as it was.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+        ValueError: if `path` is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 - Path.replace hides that it is atomic
+    finally:
+        temporary.unlink(missing_ok=True)

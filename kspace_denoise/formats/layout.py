@@ -1,0 +1,111 @@
+"""Writer of our HDF5 layout, which is that of fastMRI with more beside it.
+
+Scans: `kspace`, `mask`, `noise_covariance`, `noise_profile`. Images: `reconstruction` (or
+`reconstruction_rss`, `reconstruction_esc`, as the header says) with `noise_sigma` beside it. The
+header goes into attributes, `ismrmrd_header` and `provenance` (JSON) into datasets.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+
+from kspace_denoise.formats.atomic import atomic
+from kspace_denoise.formats.fastmri import RECONSTRUCTIONS
+from kspace_denoise.provenance import to_json
+from kspace_denoise.scan import Images, Numpy, Scan, Sliceable
+
+Progress: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
+
+_OUTSIDE_ATTRIBUTES = {"ismrmrd_header", "ismrmrd", "provenance", "notes", "dataset"}
+
+
+def write_hdf5(
+    path: str | Path,
+    content: Scan | Images,
+    extra: Mapping[str, Numpy] | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write a scan slice by slice, or images, so that reading gives back every bit.
+
+    The file appears when it is complete; on failure nothing is left. `extra` are further datasets
+    by name; `progress` wraps the slice numbers of a scan.
+
+    Raises:
+        TypeError: if the content is neither, or a header entry cannot be an attribute.
+        FileNotFoundError, ValueError: if the folder is missing or `path` is a folder.
+    """
+    if not isinstance(content, (Scan, Images)):
+        raise TypeError(f"cannot write a {type(content).__name__}, expected a Scan or Images")
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        if isinstance(content, Scan):
+            _write_scan(file, content, progress or iter)
+        else:
+            _write_images(file, content)
+        for name, values in (extra or {}).items():
+            _write_array(file, name, values)
+
+
+def _write_scan(file: h5py.File, scan: Scan, progress: Progress) -> None:
+    header = dict(scan.header)
+    _set_unless_said(header, "field_strength_T", scan.field_strength)
+    _set_unless_said(header, "readout_axis", scan.readout_axis)
+    _write_header(file, header)
+    for name in ("mask", "noise_covariance", "noise_profile"):
+        values = getattr(scan, name)
+        if values is not None:
+            _write_array(file, name, values)
+    _write_slices(file, scan.kspace, progress)
+
+
+def _set_unless_said(header: dict[str, Any], name: str, value: float | None) -> None:
+    """Set an attribute from the scan; where the scan does not know, keep the header's words."""
+    if value is not None:
+        header[name] = value
+    elif not isinstance(header.get(name), str):
+        header[name] = "unknown"
+
+
+def _write_slices(file: h5py.File, kspace: Sliceable, progress: Progress) -> None:
+    dataset = file.create_dataset("kspace", kspace.shape, kspace.dtype)
+    for index in progress(range(len(kspace))):
+        dataset[index] = kspace[index]
+
+
+def _write_images(file: h5py.File, images: Images) -> None:
+    name = images.header.get("dataset")
+    _write_header(file, images.header)
+    _write_array(file, name if name in RECONSTRUCTIONS else "reconstruction", images.data)
+    for name in ("affine", "bval", "bvec"):
+        if getattr(images, name) is not None:
+            _write_array(file, name, getattr(images, name))
+    if images.sigma is not None:
+        _write_array(file, "noise_sigma", np.asarray(images.sigma))
+
+
+def _write_array(file: h5py.File, name: str, values: Numpy) -> None:
+    file.create_dataset(name, data=values)
+
+
+def _attribute(value: Any) -> Any:
+    texts = isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value)
+    return np.array(value, dtype=h5py.string_dtype()) if texts else value
+
+
+def _write_header(file: h5py.File, header: Mapping[str, Any]) -> None:
+    for name, value in header.items():
+        if name in _OUTSIDE_ATTRIBUTES or value is None:
+            continue
+        try:
+            file.attrs[name] = _attribute(value)
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
+            raise TypeError(
+                f"header entry {name!r} is a {type(value).__name__} that does not fit into an "
+                f"HDF5 attribute ({error})"
+            ) from error
+    if "ismrmrd_header" in header:
+        file["ismrmrd_header"] = header["ismrmrd_header"]
+    if "provenance" in header:
+        file["provenance"] = to_json(header["provenance"])
