@@ -1,0 +1,107 @@
+"""`kspace-denoise evaluate`: score an image against a reference, and say how it was done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from kspace_denoise import formats
+from kspace_denoise.cli.common import PATH, command
+from kspace_denoise.metrics import nmse, object_mask, psnr, ssim
+from kspace_denoise.scan import Images, Numpy
+
+MAXIMUM = "reference-max"
+
+
+@command("kspace-denoise evaluate denoised.h5 reference.h5 --data-range reference-max")
+@click.argument("image", metavar="IMAGE", type=PATH)
+@click.argument("reference", metavar="REFERENCE", type=PATH)
+@click.option(
+    "--data-range",
+    metavar=f"X|{MAXIMUM}",
+    default=MAXIMUM,
+    show_default=True,
+    help="Range of the pixel values, for PSNR and SSIM: a number, or the maximum of the "
+    "reference's magnitude over all slices.",
+)
+@click.option("--crop", type=int, metavar="N", help="Compare the central N × N pixels only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(
+    image: Path, reference: Path, data_range: str, crop: int | None, as_json: bool
+) -> None:
+    """Score IMAGE against REFERENCE: PSNR, SSIM, NMSE.
+
+    Two complex images are compared as such inside the object; if either is a magnitude, so is the
+    comparison, over the full image. SSIM is always of magnitudes over the full image.
+    """
+    first, second = formats.read_images(image), formats.read_images(reference)
+    result = {
+        "image": f"{image} ({first.header['dataset']})",
+        "reference": f"{reference} ({second.header['dataset']})",
+        **_scores(first, second, data_range, crop),
+    }
+    if as_json:
+        click.echo(json.dumps(result, indent=1))
+    else:
+        _print(result)
+
+
+def _scores(first: Images, second: Images, data_range: str, crop: int | None) -> dict[str, Any]:
+    if first.data.shape != second.data.shape and crop is None:
+        raise ValueError(
+            f"the image has shape {first.data.shape}, but the reference {second.data.shape}; "
+            "--crop N compares their central N × N pixels"
+        )
+    a, b = _cropped(first.data, crop), _cropped(second.data, crop)
+    is_complex = np.iscomplexobj(a) and np.iscomplexobj(b)
+    magnitudes = np.abs(a), np.abs(b)
+    full_range = _range(data_range, magnitudes[1])
+    pair = (a, b) if is_complex else magnitudes
+    mask = object_mask(b) if is_complex else None
+    decibels = psnr(*pair, data_range=full_range, mask=mask)
+    return {
+        "psnr_db": decibels if np.isfinite(decibels) else None,
+        "ssim": ssim(*magnitudes, data_range=full_range),
+        "nmse": nmse(*pair, mask=mask),
+        "data_range": full_range,
+        "data_range_from": MAXIMUM if data_range == MAXIMUM else "given",
+        "crop": "none" if crop is None else f"central {crop} × {crop}",
+        "pixels": "complex" if is_complex else "magnitude",
+        "mask": "object (of the reference)" if is_complex else "none",
+        "slices": int(np.prod(a.shape[:-2])),
+    }
+
+
+def _cropped(data: Numpy, size: int | None) -> Numpy:
+    if size is None:
+        return data
+    ny, nx = data.shape[-2:]
+    if not 0 < size <= min(ny, nx):
+        raise ValueError(f"--crop {size} does not fit an image of {ny} × {nx} pixels")
+    y, x = ny // 2 - size // 2, nx // 2 - size // 2
+    return data[..., y : y + size, x : x + size]
+
+
+def _range(wanted: str, reference: Numpy) -> float:
+    if wanted == MAXIMUM:
+        return float(reference.max())
+    try:
+        return float(wanted)
+    except ValueError:
+        raise click.UsageError(
+            f"--data-range {wanted!r} is neither a number nor {MAXIMUM}"
+        ) from None
+
+
+def _print(result: dict[str, Any]) -> None:
+    decibels = result["psnr_db"]
+    where = f"{result['pixels']} pixels, mask: {result['mask']}"
+    click.echo(f"image      {result['image']}")
+    click.echo(f"reference  {result['reference']}")
+    click.echo(f"range      {result['data_range']:.6g} ({result['data_range_from']})")
+    click.echo(f"crop       {result['crop']}, {result['slices']} slices")
+    click.echo(f"PSNR       {'infinite' if decibels is None else f'{decibels:.2f} dB'} ({where})")
+    click.echo(f"SSIM       {result['ssim']:.4f} (magnitude, 7 × 7 uniform window, full image)")
+    click.echo(f"NMSE       {result['nmse']:.4g} ({where})")

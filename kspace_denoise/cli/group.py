@@ -1,0 +1,180 @@
+"""A click group whose commands are loaded on first use, and whose errors are one line."""
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import click
+
+FAILURE = 2
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """`commands_at` says for each command its module, which holds it by name, and its help.
+
+    Commands that belong to a later version stand in `later` with their help. Whatever goes wrong
+    ends in one line `error: ...` on stderr and exit status 2; bugs keep their traceback.
+    """
+
+    def __init__(
+        self,
+        commands_at: Mapping[str, tuple[str, str]],
+        later: Mapping[str, str],
+        example: str = "",
+        **settings: Any,
+    ) -> None:
+        super().__init__(context_settings={"help_option_names": ["-h", "--help"]}, **settings)
+        self.commands_at = commands_at
+        self.later = later
+        self.example = example
+        self.params.append(
+            click.Option(
+                ["--version"], is_flag=True, expose_value=False, is_eager=True,
+                callback=_print_version, help="Print the version and exit.",
+            )
+        )  # fmt: skip
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order of the work."""
+        return [*self.commands_at, *self.later]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
+        """Import the command's module and return the command."""
+        if cmd_name in self.later:
+            raise click.UsageError(
+                f"{cmd_name} belongs to a later version; commands now: {self._now()}"
+            )
+        if cmd_name not in self.commands_at:
+            raise click.UsageError(f"no command {cmd_name!r}; commands now: {self._now()}")
+        command = getattr(importlib.import_module(self.commands_at[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands without importing them."""
+        rows = [(name, text) for name, (_, text) in self.commands_at.items()]
+        rows += [(name, f"{text} (a later version)") for name, text in self.later.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def format_epilog(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write an example."""
+        _write_example(formatter, self.example)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember how the command was called (see `common.command_line`)."""
+        ctx.meta["command_line"] = [ctx.info_name, *args]
+        return super().parse_args(ctx, args)
+
+    def main(self, *args: Any, **settings: Any) -> NoReturn:
+        """Run the command line and exit."""
+        settings["standalone_mode"] = False
+        try:
+            with _termination_as_interrupt(), _warnings_as_notes():
+                status = super().main(*args, **settings)
+        except BrokenPipeError:
+            _silence_stdout()
+            sys.exit(1)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted", INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            _fail(f"no command given; commands now: {self._now()}")
+        except click.ClickException as error:
+            _fail(error.format_message())
+        except (ValueError, TypeError, OSError) as error:
+            _fail(message_of(error))
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def _now(self) -> str:
+        return ", ".join(self.commands_at)
+
+
+class ExampleCommand(click.Command):
+    """A command whose help ends with an example."""
+
+    def __init__(self, *args: Any, example: str = "", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.example = example
+
+    def format_epilog(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the example."""
+        _write_example(formatter, self.example)
+
+
+def _write_example(formatter: click.HelpFormatter, example: str) -> None:
+    formatter.write(f"\nExample:\n  {example}\n")
+
+
+def message_of(error: Exception) -> str:
+    """Return what an error says; for one of the system, the file and the reason."""
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    return str(error) or type(error).__name__
+
+
+def _fail(message: str, status: int = FAILURE) -> NoReturn:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    sys.exit(status)
+
+
+def _silence_stdout() -> None:
+    """Nobody reads stdout any more: let Python's own flush at exit go nowhere."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        import kspace_denoise
+
+        click.echo(f"kspace-denoise {kspace_denoise.__version__}")
+        ctx.exit()
+
+
+@contextlib.contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Show a warning as one line on stderr, without the place in the code."""
+
+    def show(message: Warning | str, *_: Any) -> None:
+        click.echo("warning: " + " ".join(str(message).split()), err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+@contextlib.contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that temporary files are removed."""
+
+    def interrupt(*_: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread, where signals cannot be caught
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,163 @@
+"""`reconstruct`: images in the unit of the raw data, with a noise map that is true."""
+
+import importlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from kspace_denoise import formats
+from kspace_denoise.cli.reconstruct import METHODS
+from kspace_denoise.fourier import ifft2c
+from kspace_denoise.scan import Images, Scan
+from tests.cli.conftest import SHAPE, clean_kspace, covariance
+from tests.cli.runner import fail, succeed
+from tests.formats.files import kspace
+
+CPU = ["--device", "cpu"]
+
+
+def reconstructed(source: Path, *options: object) -> Images:
+    output = source.with_name("image.h5")
+    succeed("reconstruct", source, output, *options, *CPU)
+    images = formats.read(output)
+    assert isinstance(images, Images)
+    return images
+
+
+def test_rss_is_that_of_the_centred_orthonormal_transform(scan_file: Path) -> None:
+    images = reconstructed(scan_file, "--method", "rss")
+    data = formats.read(scan_file).kspace[:]  # type: ignore[union-attr]
+    np.testing.assert_allclose(
+        images.data, np.sqrt(np.sum(np.abs(ifft2c(data)) ** 2, axis=1)), rtol=1e-5
+    )
+    assert images.data.dtype == np.float32
+    assert images.header["dataset"] == "reconstruction_rss"
+
+
+def test_sense_is_complex_in_the_unit_of_the_data(scan_file: Path) -> None:
+    images = reconstructed(scan_file, "--method", "sense")
+    truth = np.sqrt(np.sum(np.abs(ifft2c(clean_kspace())) ** 2, axis=1))
+    inside = truth > 0.5
+    assert images.data.dtype == np.complex64
+    assert images.data.shape == (2, 40, 32)
+    assert np.abs(images.data)[inside].mean() == pytest.approx(truth[inside].mean(), rel=0.02)
+    with h5py.File(scan_file.with_name("image.h5")) as file:
+        assert file["noise_sigma"].shape == file["reconstruction"].shape
+
+
+def test_the_noise_map_is_true(tmp_path: Path) -> None:
+    """Two draws of noise on the same object: their difference, over sqrt(2) sigma, is N(0, 1)."""
+    root = np.linalg.cholesky(covariance())
+    draws = []
+    for seed in (1, 2):
+        noise = (root @ kspace((2, 4, 40 * 32), seed=seed) / np.sqrt(2)).reshape(SHAPE)
+        scan = Scan(kspace=clean_kspace() + noise, noise_covariance=covariance())
+        formats.write(tmp_path / "scan.h5", scan)
+        draws.append(reconstructed(tmp_path / "scan.h5", "--method", "sense"))
+    a, b = draws
+    assert isinstance(a.sigma, np.ndarray)
+    truth = np.sqrt(np.sum(np.abs(ifft2c(clean_kspace())) ** 2, axis=1))
+    inside = truth > 0.5
+    # Equal coils: noise decides which of them is the maps' phase reference, one phase per slice.
+    turn = np.sum(a.data * b.data.conj(), axis=(1, 2), keepdims=True)
+    difference = a.data - b.data * turn / np.abs(turn)
+    pulls = (difference / (np.sqrt(2) * a.sigma))[inside]
+    variance = np.mean(np.abs(pulls) ** 2) / 2
+    # Maps estimated from each draw add a little noise of their own.
+    assert 1 - 4 / np.sqrt(pulls.size) < variance < 1.3
+
+
+def test_undersampled_sense(scan_file: Path) -> None:
+    under = scan_file.with_name("under.h5")
+    options = ["--acceleration", 2, "--mask", "equispaced", "--calibration", 12]
+    succeed("simulate", scan_file, under, *options, *CPU)
+    full = reconstructed(scan_file, "--method", "sense", "--calibration", 12)
+    half = reconstructed(under, "--method", "sense", "--calibration", 12)
+    inside = np.abs(full.data) > 0.5
+    assert isinstance(half.sigma, np.ndarray)
+    assert isinstance(full.sigma, np.ndarray)
+    assert (half.sigma[inside] > full.sigma[inside]).all()
+    error = np.linalg.norm((half.data - full.data)[inside]) / np.linalg.norm(full.data[inside])
+    assert error < 0.1
+
+
+def test_a_mask_along_both_axes_needs_replicas(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    mask = rng.random(SHAPE[-2:]) < 0.8
+    mask[10:30, 6:26] = True
+    data = clean_kspace()[:1] * mask
+    scan = Scan(kspace=data, mask=mask, noise_covariance=covariance())
+    formats.write(tmp_path / "scan.h5", scan)
+    options = ["--method", "sense", "--calibration", 16]
+    result = succeed("reconstruct", tmp_path / "scan.h5", tmp_path / "image.h5", *options, *CPU)
+    assert "give --replicas N" in result.stderr
+    images = formats.read(tmp_path / "image.h5")
+    assert isinstance(images, Images)
+    assert images.sigma is None
+    assert reconstructed(tmp_path / "scan.h5", *options, "--replicas", 2).sigma is not None
+
+
+def test_without_known_noise_there_is_no_noise_map(clean_file: Path) -> None:
+    output = clean_file.with_name("image.h5")
+    result = succeed("reconstruct", clean_file, output, "--method", "sense", *CPU)
+    assert "written without a noise map" in result.stderr
+    images = formats.read(output)
+    assert isinstance(images, Images)
+    assert images.sigma is None
+
+
+def test_one_coil(tmp_path: Path) -> None:
+    data = clean_kspace()[:, :1]
+    formats.write(tmp_path / "scan.h5", Scan(kspace=data, noise_covariance=np.array([[0.5]])))
+    images = reconstructed(tmp_path / "scan.h5", "--method", "sense")
+    np.testing.assert_allclose(images.data, ifft2c(data)[:, 0], atol=1e-6)
+    np.testing.assert_allclose(images.sigma, 0.5, rtol=1e-6)  # type: ignore[arg-type]
+
+
+def test_provenance(scan_file: Path) -> None:
+    record = reconstructed(scan_file, "--method", "sense").header["provenance"]
+    assert record["parameters"]["method"] == "sense"
+    assert record["parameters"]["noise"] == "stored in the file"
+    assert len(record["inputs"][0]["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "ddrm"], "--method ddrm belongs to a later version; methods now: rss, sense"),
+        (["--method", "magic"], "--method magic is no method; methods now: rss, sense"),
+        ([], "Missing option '--method'"),
+        (["--method", "sense", "--calibration", 99], "does not fit k-space of 40 x 32"),
+        (["--method", "sense", "--replicas", -1], "replicas=-1"),
+    ],
+)
+def test_refusals(scan_file: Path, options: list[object], message: str) -> None:
+    output = scan_file.with_name("image.h5")
+    assert message in fail("reconstruct", scan_file, output, *options, *CPU)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_torch_tensors_give_the_same_image(
+    scan_file: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """What --device cuda does, on tensors of the CPU."""
+    plain = reconstructed(scan_file, "--method", method)
+    module = importlib.import_module("kspace_denoise.cli.reconstruct")
+    monkeypatch.setattr(module, "to_device", lambda values, _: torch.from_numpy(values))
+    tensors = reconstructed(scan_file, "--method", method)
+    np.testing.assert_allclose(tensors.data, plain.data, atol=1e-5)
+    if method == "sense":
+        np.testing.assert_allclose(tensors.sigma, plain.sigma, rtol=1e-4)  # type: ignore[arg-type]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("method", METHODS)
+def test_on_a_gpu(scan_file: Path, method: str) -> None:
+    plain = reconstructed(scan_file, "--method", method)
+    output = scan_file.with_name("gpu.h5")
+    succeed("reconstruct", scan_file, output, "--method", method, "--device", "cuda")
+    np.testing.assert_allclose(formats.read_images(output).data, plain.data, atol=1e-4)
