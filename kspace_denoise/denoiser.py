@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives import make_objective
-from kspace_denoise.stages import Stage, check_stage, in_snr_units
+from kspace_denoise.stages import Numpy, Stage, check_stage, in_snr_units
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import signal_scale
@@ -51,7 +51,7 @@ class Denoiser:
         noisy, noise = to_numpy(image), _checked_sigma(sigma, image.shape)
         images = in_snr_units(noisy, noise)
         flat = torch.from_numpy(_single(images.reshape(-1, *images.shape[-2:])))
-        pieces = [self._denoise(part) for part in flat.split(IMAGES_AT_ONCE)]
+        pieces = [self._denoise(part) for part in torch.split(flat, IMAGES_AT_ONCE)]
         clean = torch.cat(pieces).numpy().reshape(images.shape)
         return like((clean * noise).astype(noisy.dtype), image)
 
@@ -61,9 +61,7 @@ class Denoiser:
         scale = signal_scale(images)
         self.network.eval().to(self.device)
         with torch.no_grad():
-            clean = self.objective.denoise(
-                self.network, images / scale[:, None, None], 1 / scale
-            )
+            clean = self.objective.denoise(self.network, images / scale[:, None, None], 1 / scale)
         return (clean * scale[:, None, None]).cpu()
 
     def save(self, path: str | Path) -> None:
@@ -108,7 +106,7 @@ def load(path: str | Path, device: str = "cpu") -> Denoiser:
     return Denoiser(network, objective, record["method"], stage, config, record["record"], device)
 
 
-def _checked_sigma(sigma: Array | float, shape: tuple[int, ...]) -> np.ndarray:
+def _checked_sigma(sigma: Array | float, shape: tuple[int, ...]) -> Numpy:
     noise = np.asarray(sigma if isinstance(sigma, (int, float)) else to_numpy(sigma), np.float32)
     if not np.all(np.isfinite(noise)) or np.any(noise < 0) or not np.any(noise > 0):
         raise ValueError("sigma must be positive and finite: give the noise of each real component")
@@ -120,6 +118,6 @@ def _checked_sigma(sigma: Array | float, shape: tuple[int, ...]) -> np.ndarray:
         ) from None
 
 
-def _single(images: np.ndarray) -> np.ndarray:
+def _single(images: Numpy) -> Numpy:
     """Return a copy in single precision, the precision of the network."""
     return images.astype(np.complex64 if np.iscomplexobj(images) else np.float32)

@@ -38,4 +38,5 @@ class Doorway(nn.Module):
         clean = real / power + noise * (level / power.sqrt())
         if x.is_complex():
             return torch.view_as_complex(clean.float().movedim(1, -1).contiguous())
-        return clean[:, 0]
+        magnitude: Tensor = clean[:, 0]
+        return magnitude

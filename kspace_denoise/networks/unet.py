@@ -76,7 +76,9 @@ class UNet(nn.Module):
             if level:
                 self.up.append(Upsample(width))
         self.leave = nn.Sequential(
-            nn.GroupNorm(8, width, eps=1e-6), nn.SiLU(), _zeroed(nn.Conv2d(width, config.channels, 3, 1, 1))
+            nn.GroupNorm(8, width, eps=1e-6),
+            nn.SiLU(),
+            _zeroed(nn.Conv2d(width, config.channels, 3, padding=1)),
         )
 
     def _layer(self, width: int, out: int, features: int, level: int) -> "Layer":
@@ -154,7 +156,8 @@ class Attention(nn.Module):
             for t in (query, key, value)
         ]
         mixed = F.scaled_dot_product_attention(*per_head).transpose(1, 2).flatten(2)
-        return x + self.out(mixed).transpose(1, 2).reshape(batch, width, height, breadth)
+        y: Tensor = x + self.out(mixed).transpose(1, 2).reshape(batch, width, height, breadth)
+        return y
 
 
 class Downsample(nn.Module):

@@ -10,16 +10,25 @@ METHODS: dict[str, type[C2S]] = {"c2s": C2S}
 """Methods that can be trained, by the name that is used everywhere."""
 
 
+def check_method(method: str) -> None:
+    """Refuse a method that cannot be trained.
+
+    Raises:
+        ValueError: listing those that can.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"method {method!r} cannot be trained in this version; there is: {', '.join(METHODS)}"
+        )
+
+
 def make_objective(method: str, paper: bool = False, **settings: Any) -> C2S:
     """Return the objective of a method: our defaults, or the paper's, with settings changed.
 
     Raises:
         ValueError: if there is no such method or setting; the message lists what there is.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"method {method!r} cannot be trained in this version; there is: {', '.join(METHODS)}"
-        )
+    check_method(method)
     base = METHODS[method].paper() if paper else METHODS[method]()
     known = [field.name for field in dataclasses.fields(base)]
     unknown = sorted(set(settings) - set(known))
@@ -28,4 +37,4 @@ def make_objective(method: str, paper: bool = False, **settings: Any) -> C2S:
     return dataclasses.replace(base, **settings)
 
 
-__all__ = ["C2S", "METHODS", "Batch", "make_objective"]
+__all__ = ["C2S", "METHODS", "Batch", "check_method", "make_objective"]

@@ -25,8 +25,9 @@ class C2S:
 
     `levels="log-normal"` draws τ = σ_d exp(spread · N(0, 1)) and weighs the loss by
     (τ² + σ_d²) / (τ σ_d)², which gives every draw of every image the same regression noise: the
-    level at which inference happens is trained. `levels="uniform"` is the paper's rule: τ ~ U(0, maximum], in the
-    unit of the batch, weight (τ² + σ_d²)^alpha; `C2S.paper()` holds the paper's values.
+    level at which inference happens is trained. `levels="uniform"` is the paper's rule: τ in
+    (0, maximum], in the unit of the batch, weight (τ² + σ_d²)^alpha; `C2S.paper()` holds the
+    paper's values.
     `target` is σ_tg / σ_d, the share of the noise that is left in on purpose (0 to 1).
     """
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from kspace_denoise import recon
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.objectives import make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import (
     Stage,
     check_stage,
+    coil_images,
     in_snr_units,
     known_covariance,
     reconstruct_slice,
@@ -93,8 +95,13 @@ def noisy_images(
         if isinstance(source, Scan):
             psi = known_covariance(source)
             for index in range(len(source.kspace)):
-                piece = reconstruct_slice(source.kspace[index], psi, source.slice_mask(index), calibration)
-                yield from stage_images(piece, stage)
+                kspace, mask = source.kspace[index], source.slice_mask(index)
+                if stage == "before-sense":
+                    yield from coil_images(recon.whiten(kspace, psi), mask)
+                else:
+                    yield from stage_images(
+                        reconstruct_slice(kspace, psi, mask, calibration), stage
+                    )
         else:
             if source.sigma is None:
                 raise ValueError(

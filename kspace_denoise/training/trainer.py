@@ -74,7 +74,7 @@ class Trainer:
         """Train to the end and return the averaged weights.
 
         Raises:
-            FloatingPointError: if the loss is no longer finite; the last checkpoint stays.
+            TrainingDivergedError: if a gradient is not finite; the last checkpoint stays.
         """
         started = saved = time.monotonic() - self.progress.seconds
         self.network.train()
@@ -200,8 +200,12 @@ class Trainer:
         self.progress = Progress(**progress, steps=self.config.steps or planned)
 
 
-def _diverged(step: int) -> FloatingPointError:
-    return FloatingPointError(
+class TrainingDivergedError(ValueError):
+    """Training went to infinity and was stopped."""
+
+
+def _diverged(step: int) -> TrainingDivergedError:
+    return TrainingDivergedError(
         f"training diverged: the gradient of step {step} is not finite; the last checkpoint is "
         "kept; lower learning_rate"
     )

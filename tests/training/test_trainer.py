@@ -17,7 +17,7 @@ from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages, signal_scale
-from kspace_denoise.training.trainer import Trainer
+from kspace_denoise.training.trainer import Trainer, TrainingDivergedError
 from tests.helpers import complex_array
 
 TINY = TrainConfig(
@@ -107,7 +107,7 @@ def test_divergence_stops_with_a_sentence_and_keeps_the_last_checkpoint(tmp_path
         if progress.step == 20:
             run.images = NoisyImages(tuple(image * torch.nan for image in run.images.images))
 
-    with pytest.raises(FloatingPointError, match="gradient of step 20 is not finite"):
+    with pytest.raises(TrainingDivergedError, match="gradient of step 20 is not finite"):
         run.run(spoil)
     assert read_tensors(path)[1]["progress"]["step"] == 20
 
@@ -131,7 +131,9 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_batches_are_crops_in_units_of_their_image(rng):
-    noisy = NoisyImages.from_arrays([20 * complex_array(rng, (40, 50)), complex_array(rng, (30, 9))])
+    noisy = NoisyImages.from_arrays(
+        [20 * complex_array(rng, (40, 50)), complex_array(rng, (30, 9))]
+    )
     batch = noisy.draw(64, 16, torch.Generator().manual_seed(0))
     assert batch.image.shape == (64, 9, 9)
     scales = torch.stack([signal_scale(image) for image in noisy.images])

@@ -1,0 +1,203 @@
+"""The chain on a raw file of the user's: continue training on the file itself, and score it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kspace_denoise import metrics, sim
+from kspace_denoise.classical import NonLocalMeans
+from kspace_denoise.demo.cases import (
+    Case,
+    Outcome,
+    best_nlm,
+    run_method,
+    through_maps,
+    untouched,
+)
+from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
+from kspace_denoise.denoiser import Denoiser
+from kspace_denoise.scan import Scan
+from kspace_denoise.stages import Numpy, Stage, in_snr_units, reconstruct_slice
+from kspace_denoise.training.train import train
+
+HIGH_SNR, LOW_SNR = 20.0, 8.0
+"""A scan above the first is its own reference after noise was added down to the second."""
+SHARE = 0.4
+"""Training time on one file, as a share of the training time on phantoms."""
+
+
+class Source(NamedTuple):
+    """A noisy scan with its noise covariance, and what it is scored against."""
+
+    scan: Scan
+    covariance: Numpy
+    better: Scan | None
+    repetition: Scan | None
+    story: str
+    reference: str
+
+
+def raw_experiment(
+    scan: Scan,
+    noise_covariance: Numpy,
+    start: Denoisers,
+    settings: Settings,
+    repetition: Scan | None = None,
+) -> Experiment:
+    """Denoise a raw scan with denoisers trained on phantoms, then continued on the scan itself.
+
+    With a `repetition`, the error against it is unbiased; it is denoised as well, by a denoiser
+    continued on it, so that neither scan is scored by a denoiser that has seen its reference.
+
+    Raises:
+        ValueError: if the repetition has another shape.
+    """
+    source = choose_reference(scan, noise_covariance, repetition, settings.seed)
+    cases = _cases(source)
+    outcomes = [untouched(cases), _nlm(cases, settings.seed)]
+    stages: list[Stage] = ["after-sense"]
+    if scan.kspace.shape[1] > 1:
+        stages.append("before-sense")  # with one coil it is the same
+    denoisers: Denoisers = {}
+    for stage in stages:
+        outcomes.append(
+            run_method("c2s", cases, start[stage], stage, note="trained on phantoms alone")
+        )
+        mine = _continued(source.scan, source.covariance, stage, start, settings)
+        other = None
+        if source.repetition is not None:
+            other = _continued(source.repetition, source.covariance, stage, start, settings)
+        outcomes.append(
+            run_method("c2s", cases, mine, stage, other, "continued on the noisy file itself")
+        )
+        denoisers[stage] = mine
+    story = [source.story, _how_trained(source)]
+    return Experiment(
+        "Raw data", story, source.reference, cases, outcomes, denoisers, settings.seed
+    )
+
+
+def choose_reference(
+    scan: Scan, noise_covariance: Numpy, repetition: Scan | None, seed: int
+) -> Source:
+    """Settle what the scan is scored against: a repetition, itself before noise, or nothing.
+
+    Raises:
+        ValueError: if the repetition has another shape.
+    """
+    if repetition is not None:
+        if repetition.kspace.shape != scan.kspace.shape:
+            raise ValueError(
+                f"the reference has k-space {repetition.kspace.shape}, the data "
+                f"{scan.kspace.shape}: expected another repetition of the same scan"
+            )
+        return Source(
+            scan,
+            noise_covariance,
+            None,
+            repetition,
+            "The scan is scored against another repetition of it, and the other way round.",
+            "an independent noisy repetition, which the denoiser that it scores has never seen",
+        )
+    snr = scan_snr(scan, noise_covariance)
+    if snr < HIGH_SNR:
+        return Source(
+            scan,
+            noise_covariance,
+            None,
+            None,
+            f"The scan's own SNR is {snr:.0f}: too noisy to be a reference, and no repetition was "
+            "given (--reference), so nothing is scored; look at the residuals.",
+            "none",
+        )
+    return _noisier(scan, noise_covariance, snr, seed)
+
+
+def scan_snr(scan: Scan, noise_covariance: Numpy) -> float:
+    """Return the mean SENSE magnitude over sigma in the object, over all slices."""
+    snrs = []
+    for index in range(len(scan.kspace)):
+        piece = reconstruct_slice(scan.kspace[index], noise_covariance, scan.slice_mask(index))
+        image = np.abs(in_snr_units(piece.image, piece.sigma))
+        snrs.append(image[metrics.object_mask(image)].mean())
+    return float(np.mean(snrs))
+
+
+def _noisier(scan: Scan, noise_covariance: Numpy, snr: float, seed: int) -> Source:
+    """Add noise of the scan's own coil covariance until its SNR is LOW_SNR."""
+    factor = (snr / LOW_SNR) ** 2
+    kspace = scan.kspace[:]
+    noisy = sim.add_noise(kspace, (factor - 1) * noise_covariance, seed, mask=_acquired(kspace))
+    low = Scan(kspace=noisy, mask=scan.mask, noise_covariance=factor * noise_covariance)
+    return Source(
+        low,
+        factor * noise_covariance,
+        scan,
+        None,
+        f"The scan's own SNR is {snr:.0f}. Noise of its own coil covariance was added until the "
+        f"SNR was {LOW_SNR:g}, and the scan as it was is the reference.",
+        f"high-SNR: the same scan before noise was added (SNR {snr:.0f}), which still holds "
+        f"{100 / factor:.1f} % of the noise variance of the noisy scan",
+    )
+
+
+def _acquired(kspace: Numpy) -> Numpy:
+    """Return where k-space holds samples at all `(slices, 1, ky, kx)`."""
+    return np.asarray(np.any(kspace != 0, axis=1, keepdims=True))
+
+
+def _cases(source: Source) -> list[Case]:
+    """Reconstruct every slice, and what it is scored against through the same maps."""
+    cases = []
+    for index in range(len(source.scan.kspace)):
+        mask = source.scan.slice_mask(index)
+        piece = reconstruct_slice(source.scan.kspace[index], source.covariance, mask)
+        reference = repetition = None
+        if source.better is not None:
+            better = through_maps(source.better.kspace[index], source.covariance, piece)
+            reference = in_snr_units(better.image, piece.sigma)
+        if source.repetition is not None:
+            repetition = through_maps(source.repetition.kspace[index], source.covariance, piece)
+        image = in_snr_units(piece.image, piece.sigma)
+        both = image if repetition is None else image + in_snr_units(repetition.image, piece.sigma)
+        found = metrics.object_mask(np.abs(both if reference is None else reference))
+        cases.append(Case(piece, found, reference, repetition))
+    return cases
+
+
+def _nlm(cases: Sequence[Case], seed: int) -> Outcome:
+    """Run non-local means at its best strength, or at its usual one where nothing is scored."""
+    if all(case.reference is None and case.repetition is None for case in cases):
+        usual = NonLocalMeans()
+        note = f"strength {usual.strength} sigma, not tuned"
+        return run_method("nlm", cases, usual, "after-sense", note=note)
+    return best_nlm(cases, seed)
+
+
+def _continued(
+    scan: Scan, covariance: Numpy, stage: Stage, start: Denoisers, settings: Settings
+) -> Denoiser:
+    """Continue a phantom denoiser on the noisy scan alone."""
+    minutes = SHARE * settings.minutes
+    settings.tell(f"continuing c2s {stage} on the file itself, {60 * minutes:.0f} s")
+    return train(
+        "c2s",
+        dataclasses.replace(scan, noise_covariance=covariance),
+        stage,
+        settings.config.replace(minutes=minutes),
+        settings.seed,
+        start=start[stage],
+        device=settings.device,
+        report=settings.watch(stage),
+    )
+
+
+def _how_trained(source: Source) -> str:
+    count = len(source.scan.kspace)
+    return (
+        f"The file has {count} slice{'s' if count > 1 else ''}. Corruption2Self was trained on "
+        "phantoms, then continued on the noisy file itself, and scores that same file: "
+        "self-supervised, it needs no other."
+    )

@@ -1,0 +1,1 @@
+"""The report of an experiment: pictures, one HTML file with everything inside, JSON."""

@@ -1,0 +1,125 @@
+"""The chain around a denoiser, with denoisers whose answer is known."""
+
+import numpy as np
+import pytest
+
+import kspace_denoise as kd
+from kspace_denoise import recon, sim
+from kspace_denoise.fourier import ifft2c
+from kspace_denoise.stages import in_snr_units, known_covariance, reconstruct_slice, stage_images
+from kspace_denoise.training.train import noisy_images
+
+SHAPE = (48, 45)
+
+
+@pytest.fixture(scope="module")
+def scan() -> kd.Scan:
+    psi = 0.02 * sim.array_covariance(4, seed=1)
+    clean = np.stack([sim.phantom(SHAPE, seed=s, coils=4).kspace for s in (1, 2)])
+    return kd.Scan(kspace=sim.add_noise(clean, psi, seed=0), noise_covariance=psi)
+
+
+def identity(image, _sigma):
+    return image
+
+
+@pytest.mark.parametrize("stage", ["before-sense", "after-sense"])
+def test_a_denoiser_that_does_nothing_leaves_the_sense_image(scan, stage):
+    result = kd.denoise(scan, identity, stage=stage)
+    np.testing.assert_allclose(result.image, result.noisy, rtol=1e-4, atol=1e-5)
+    assert result.sigma.shape == result.image.shape == (2, *SHAPE)
+
+
+def test_the_image_has_the_unit_of_the_raw_data_and_sigma_is_its_noise(scan):
+    clean = sim.phantom(SHAPE, seed=1, coils=4).kspace
+    image = reconstruct_slice(clean, 1e-6 * scan.noise_covariance).image
+    rss = recon.rss(ifft2c(clean))
+    bright = rss > np.percentile(rss, 80)
+    assert np.median(np.abs(image)[bright] / rss[bright]) == pytest.approx(1, abs=0.02)
+    piece = reconstruct_slice(scan.kspace[0], scan.noise_covariance)
+    noise = sim.add_noise(np.zeros((300, 4, *SHAPE), np.complex64), scan.noise_covariance, seed=1)
+    white = recon.whiten(noise, scan.noise_covariance)
+    images = recon.sense(white, np.broadcast_to(piece.coil_maps, white.shape)).image
+    measured = np.sqrt(np.mean(np.abs(images) ** 2, axis=0) / 2)
+    ratio = measured / piece.sigma
+    assert np.mean(ratio) == pytest.approx(1, abs=4 / np.sqrt(4 * ratio.size * 300))
+
+
+@pytest.mark.parametrize("stage", ["before-sense", "after-sense"])
+def test_denoisers_see_noise_of_sigma_one(scan, stage):
+    seen = []
+
+    def spy(image, sigma):
+        seen.append((image, sigma))
+        return image
+
+    kd.denoise(scan, spy, stage=stage)
+    images, sigma = seen[0]
+    assert sigma == 1.0
+    assert images.shape == ((1 if stage == "after-sense" else 4), *SHAPE)
+    corner = images[:, :6, :6]
+    level = np.sqrt(np.mean(np.abs(corner) ** 2) / 2)
+    assert level == pytest.approx(1, abs=0.25)  # four standard errors of 36 pixels, plus ringing
+
+
+def test_training_sees_what_the_denoiser_sees(scan):
+    for stage, count in (("after-sense", 2), ("before-sense", 8)):
+        images = list(noisy_images([scan], stage))
+        assert len(images) == count
+        piece = reconstruct_slice(scan.kspace[1], scan.noise_covariance)
+        np.testing.assert_allclose(images[-1], stage_images(piece, stage)[-1], rtol=1e-5)
+
+
+def test_undersampled_scans_are_denoised_after_sense_only(scan):
+    mask = sim.mask("equispaced", SHAPE, 2, 12, seed=0)
+    under = kd.Scan(kspace=scan.kspace * mask, mask=mask, noise_covariance=scan.noise_covariance)
+    result = kd.denoise(under, identity, calibration=12)
+    assert result.sigma.mean() > kd.denoise(scan, identity).sigma.mean()
+    with pytest.raises(ValueError, match="before SENSE needs fully sampled"):
+        kd.denoise(under, identity, stage="before-sense", calibration=12)
+    with pytest.raises(ValueError, match="before SENSE needs fully sampled"):
+        list(noisy_images([under], "before-sense"))
+    both = sim.mask("random", SHAPE, 2, 12, seed=0) & sim.mask(
+        "random", SHAPE, 1.2, 12, seed=1, axis=-2
+    )
+    odd = kd.Scan(kspace=scan.kspace * both, mask=both, noise_covariance=scan.noise_covariance)
+    with pytest.raises(ValueError, match="varies along both axes"):
+        kd.denoise(odd, identity, calibration=12)
+
+
+def test_images_carry_their_sigma():
+    data = np.ones((2, 8, 8), np.complex64)
+    with pytest.raises(ValueError, match="come without their noise level"):
+        kd.denoise(kd.Images(data=data), identity)
+    with pytest.raises(ValueError, match="come without their noise level"):
+        list(noisy_images([kd.Images(data=data)], "after-sense"))
+    result = kd.denoise(kd.Images(data=data, sigma=0.5), identity)
+    assert np.array_equal(result.image, data)
+    assert np.all(result.sigma == 0.5)
+
+
+def test_noise_that_is_unknown_is_measured_or_refused(scan):
+    assert known_covariance(scan) is scan.noise_covariance
+    smooth = sim.phantom(SHAPE, seed=1, coils=4).kspace[None]
+    with pytest.raises(recon.NoiseNotFound):
+        kd.denoise(kd.Scan(kspace=smooth), identity)
+
+
+def test_a_denoiser_is_used_at_its_stage(scan):
+    class Trained:
+        stage = "before-sense"
+
+        def __call__(self, image, _sigma):
+            return image
+
+    with pytest.raises(ValueError, match="was trained before-sense and is used after-sense"):
+        kd.denoise(scan, Trained())
+    assert kd.denoise(scan, Trained(), allow_other_stage=True).image.shape == (2, *SHAPE)
+    with pytest.raises(ValueError, match="stage is 'sense', expected one of"):
+        kd.denoise(scan, identity, stage="sense")
+
+
+def test_snr_units_are_zero_where_the_noise_map_is():
+    image = np.ones((2, 3), np.complex64)
+    sigma = np.array([[2.0, 0, 4], [1, 1, 1]])
+    assert np.array_equal(in_snr_units(image, sigma)[0], [0.5, 0, 0.25])
