@@ -102,6 +102,15 @@ def check_paths(output: Path, *inputs: Path | None) -> None:
         ValueError, FileNotFoundError: as `formats.check_output`.
     """
     formats.check_output(output)
+    check_distinct(output, *inputs)
+
+
+def check_distinct(output: Path, *inputs: Path | None) -> None:
+    """Refuse an output that is an input.
+
+    Raises:
+        ValueError: naming the file.
+    """
     for path in inputs:
         if path is not None and path.exists() and output.exists() and output.samefile(path):
             raise ValueError(f"{output} is also an input; give the output another name")

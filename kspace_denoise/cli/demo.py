@@ -7,6 +7,7 @@ import click
 from kspace_denoise import provenance
 from kspace_denoise.cli.common import (
     PATH,
+    command,
     command_line,
     device_option,
     load_covariance,
@@ -20,7 +21,7 @@ from kspace_denoise.demo.experiment import Settings
 from kspace_denoise.demo.run import run_demo
 
 
-@click.command()
+@command("kspace-denoise demo --data brain.h5 --out brain")
 @click.option("--data", type=PATH, metavar="FILE", help="A raw file to run on after the phantoms.")
 @click.option(
     "--reference",
@@ -52,16 +53,11 @@ def demo(
     seed: int,
     device: str,
 ) -> None:
-    r"""Run the whole chain and write a report with pictures.
+    """Run the whole chain and write a report with pictures.
 
     Phantoms are scanned with eight coils at low field, Corruption2Self is trained on the noisy
     scans alone, and slices that it has not seen are denoised before and after SENSE. With --data
     the same is then done on a raw file: training continues on the file itself.
-
-    \b
-    Example:
-      kspace-denoise demo --out demo
-      kspace-denoise demo --data brain.h5 --out brain
     """
     if dwi is not None:
         raise click.UsageError("--dwi belongs to a later version; now: --data FILE")

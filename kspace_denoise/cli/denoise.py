@@ -11,6 +11,7 @@ from kspace_denoise.classical import CLASSICAL
 from kspace_denoise.cli.common import (
     PATH,
     check_paths,
+    command,
     command_line,
     device_option,
     load_covariance,
@@ -23,7 +24,7 @@ from kspace_denoise.scan import Images
 from kspace_denoise.stages import STAGES
 
 
-@click.command()
+@command("kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors")
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option(
@@ -46,15 +47,11 @@ def denoise(
     noise_file: Path | None,
     device: str,
 ) -> None:
-    r"""Denoise the scan IN and write the images to OUT.
+    """Denoise the scan IN and write the images to OUT.
 
     Writes the complex image as `reconstruction`, in the unit of the raw data, with the noisy image
     it came from (`noisy`) and that image's noise map (`noisy_sigma`) beside it. The noise left in
     the result is not known, so it has no `noise_sigma`.
-
-    \b
-    Example:
-      kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors
     """
     denoiser = find_denoiser(model, device)
     stage = stage or getattr(denoiser, "stage", None) or "after-sense"

@@ -8,7 +8,8 @@ import click
 from kspace_denoise import formats, provenance
 from kspace_denoise.cli.common import (
     PATH,
-    check_paths,
+    check_distinct,
+    command,
     command_line,
     device_option,
     load_covariance,
@@ -18,6 +19,7 @@ from kspace_denoise.cli.common import (
     training_bar,
 )
 from kspace_denoise.denoiser import load
+from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.objectives import check_method
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES
@@ -25,7 +27,7 @@ from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.train import train as train_denoiser
 
 
-@click.command()
+@command("kspace-denoise train c2s scan1.h5 scan2.h5 --out c2s.safetensors --minutes 10")
 @click.argument("method")
 @click.argument("sources", metavar="IN...", nargs=-1, required=True, type=PATH)
 @click.option("--out", required=True, type=PATH, metavar="MODEL", help="The denoiser to write.")
@@ -62,22 +64,19 @@ def train(
     seed: int,
     device: str,
 ) -> None:
-    r"""Train the denoiser METHOD on the noisy scans IN... and write it to MODEL.
+    """Train the denoiser METHOD on the noisy scans IN... and write it to MODEL.
 
     No clean data is needed, only the noise level, which is taken from --noise, from the files, or
     from their k-space. While training runs, MODEL.checkpoint is kept; after a kill, the same
     command with --resume goes on from there.
-
-    \b
-    Example:
-      kspace-denoise train c2s scan1.h5 scan2.h5 --out c2s.safetensors --minutes 10
     """
     check_method(method)
     if domain != "image":
         raise click.UsageError(f"--domain {domain} belongs to a later version; now: image")
     if stage not in STAGES:
         raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
-    check_paths(out, *sources, noise_file, config_file, start)
+    check_place(out)
+    check_distinct(out, *sources, noise_file, config_file, start)
     config = TrainConfig() if config_file is None else TrainConfig.from_toml(config_file)
     config = config if minutes is None else config.replace(minutes=minutes)
     scans = [_with_noise(formats.read(path), noise_file) for path in sources]

@@ -12,6 +12,8 @@ from kspace_denoise.stages import Numpy
 CONTRASTS = ("T1w", "T2w", "FLAIR", "PDw")
 SOURCE_FIELD, FIELD = 3.0, 0.3  # tesla
 COILS = 8
+SHAPE = (128, 128)
+SLICES = 4
 
 
 class Subject(NamedTuple):
@@ -23,9 +25,7 @@ class Subject(NamedTuple):
     mask: Numpy
 
 
-def scan_phantom(
-    seed: int, snr: float, slices: int = 4, shape: tuple[int, int] = (128, 128)
-) -> Subject:
+def scan_phantom(seed: int, snr: float) -> Subject:
     """Scan phantoms at 3 T with 8 correlated coils, and take them to 0.3 T.
 
     `snr` is the mean SENSE magnitude over sigma in the object mask, at the low field. Anatomy,
@@ -33,9 +33,9 @@ def scan_phantom(
     """
     heads = [
         sim.phantom(
-            shape, CONTRASTS[(seed + i) % len(CONTRASTS)], seed=1000 * seed + i, coils=COILS
+            SHAPE, CONTRASTS[(seed + i) % len(CONTRASTS)], seed=1000 * seed + i, coils=COILS
         )
-        for i in range(slices)
+        for i in range(SLICES)
     ]
     psi = sim.array_covariance(COILS, seed=seed)
     ratio = FIELD / SOURCE_FIELD

@@ -144,8 +144,8 @@ def _noisier(scan: Scan, noise_covariance: Numpy, snr: float, seed: int) -> Sour
 
 
 def _acquired(kspace: Numpy) -> Numpy:
-    """Return where k-space holds samples at all `(slices, 1, ky, kx)`."""
-    return np.asarray(np.any(kspace != 0, axis=1, keepdims=True))
+    """Return where k-space holds samples at all `(slices, ky, kx)`."""
+    return np.asarray(np.any(kspace != 0, axis=1))
 
 
 def _cases(source: Source) -> list[Case]:

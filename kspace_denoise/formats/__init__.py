@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.formats.fastmri import image_sets, read_hdf5, read_images
 from kspace_denoise.formats.hdf5 import SUFFIXES, check_file
 from kspace_denoise.formats.layout import write_hdf5
@@ -63,10 +64,7 @@ def check_output(path: str | Path) -> None:
     _refuse_later(path, "written")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: what can be written ends in {' or '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected the name of a file to write")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
+    check_place(path)
 
 
 def _refuse_later(path: Path, done: str) -> None:

@@ -18,13 +18,23 @@ def atomic(path: str | Path) -> Iterator[Path]:
         ValueError: if `path` is a folder.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected the name of a file to write")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
+    check_place(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 - Path.replace hides that it is atomic
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no file can be written.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+        ValueError: if `path` is a folder.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder; create it first")

@@ -90,6 +90,8 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
         self._log()
+        if report:
+            report(self.progress)
         self.save()
         return self.average
 

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -43,7 +45,7 @@ def test_the_noise_level_reaches_the_network_through_embedding_and_attention():
     x = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(0))
     outputs = [network(x, torch.tensor([level])) for level in (0.05, 0.1, 0.5, 5.0)]
     outputs = [output.detach() for output in outputs]
-    for one, other in zip(outputs, outputs[1:], strict=False):
+    for one, other in itertools.pairwise(outputs):
         assert float((one - other).abs().max()) > 1e-3 * float(one.abs().max())
     attention = network.middle[0].attention
     features = network.embedding(torch.tensor([0.1, 1.0]))
@@ -54,7 +56,7 @@ def test_the_noise_level_reaches_the_network_through_embedding_and_attention():
 
 
 def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator_alone():
-    torch.random.manual_seed(5)  # noqa: TID251
+    torch.random.manual_seed(5)
     before = torch.random.get_rng_state()
     one, other = build_network(SMALL, 2, seed=3), build_network(SMALL, 2, seed=3)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -66,7 +68,7 @@ def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator_alone()
 
 def test_kinds_of_images_are_not_confused():
     network = Doorway(UNet(UNetConfig(channels=1, base=8, multipliers=(1,), attention=())), 1)
-    with pytest.raises(ValueError, match="got complex images.*works on magnitude images"):
+    with pytest.raises(ValueError, match=r"got complex images.*works on magnitude images"):
         network(torch.zeros(1, 8, 8, dtype=torch.complex64), torch.ones(1))
     with pytest.raises(ValueError, match="base is 12, expected a multiple of 8"):
         UNetConfig(base=12)

@@ -17,10 +17,10 @@ class FixedLevel(C2S):
 
     tau: float = 0.05
 
-    def draw_levels(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
+    def draw_levels(self, sigma: Tensor, _generator: torch.Generator) -> Tensor:
         return torch.full_like(sigma, self.tau)
 
-    def weight(self, sigma: Tensor, tau: Tensor) -> Tensor:
+    def weight(self, sigma: Tensor, _tau: Tensor) -> Tensor:
         return torch.ones_like(sigma)
 
 
@@ -31,7 +31,7 @@ class Gain(nn.Module):
         super().__init__()
         self.gain = gain
 
-    def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
+    def forward(self, x: Tensor, _level: Tensor) -> Tensor:
         return self.gain * x
 
 
@@ -124,7 +124,7 @@ class Filter(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(gain)
 
-    def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
+    def forward(self, x: Tensor, _level: Tensor) -> Tensor:
         return ifft2c(self.gain * fft2c(x))
 
 

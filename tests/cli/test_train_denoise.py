@@ -1,0 +1,151 @@
+"""`train` and `denoise` as a user calls them."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kspace_denoise import formats, load
+from tests.cli.conftest import SHAPE, covariance
+from tests.cli.runner import fail, files_in, succeed
+from tests.formats.files import BAD_SCANS, kspace
+
+TINY = """
+steps = {steps}
+batch = 2
+patch = 16
+checkpoint_seconds = 0
+[network]
+base = 8
+multipliers = [1]
+attention = [0]
+heads = 2
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.format(steps=20))
+    return path
+
+
+def train(scan_file: Path, config: Path, out: Path, *more: object) -> None:
+    words = ["train", "c2s", scan_file, "--out", out, "--config", config, "--calibration", 12]
+    succeed(*words, "--device", "cpu", *more)
+
+
+@pytest.mark.parametrize("stage", ["after-sense", "before-sense"])
+def test_train_then_denoise(scan_file: Path, config: Path, tmp_path: Path, stage: str) -> None:
+    model, out = tmp_path / "model.safetensors", tmp_path / "clean.h5"
+    train(scan_file, config, model, "--stage", stage, "--seed", 3)
+    assert not [name for name in files_in(tmp_path) if "checkpoint" in name]
+    denoiser = load(model)
+    assert (denoiser.stage, denoiser.record["seed"], denoiser.record["steps"]) == (stage, 3, 20)
+    succeed("denoise", scan_file, out, "--model", model, "--calibration", 12, "--device", "cpu")
+    images = formats.read(out)
+    assert images.data.shape == (SHAPE[0], *SHAPE[2:])
+    assert images.data.dtype == np.complex64
+    assert images.sigma is None
+    record = images.header["provenance"]
+    assert (record["parameters"]["stage"], record["parameters"]["method"]) == (stage, "c2s")
+
+
+def test_denoise_without_training_lowers_the_error(
+    scan_file: Path, clean_file: Path, tmp_path: Path
+) -> None:
+    out, clean = tmp_path / "nlm.h5", tmp_path / "clean-image.h5"
+    words = ["--calibration", 12, "--device", "cpu"]
+    succeed("denoise", scan_file, out, "--model", "nlm", *words)
+    succeed("reconstruct", clean_file, clean, "--method", "rss", "--device", "cpu")
+    truth = formats.read(clean).data
+    result = np.abs(formats.read(out).data)
+    import h5py
+
+    with h5py.File(out) as file:
+        noisy = np.abs(file["noisy"][:])
+        assert file["noisy_sigma"].shape == noisy.shape
+    assert np.mean((result - truth) ** 2) < 0.8 * np.mean((noisy - truth) ** 2)
+
+
+def test_kill_and_resume(scan_file: Path, config: Path, tmp_path: Path) -> None:
+    config.write_text(TINY.format(steps=80))
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    train(scan_file, config, whole)
+    words = ["train", "c2s", scan_file, "--out", killed, "--config", config, "--calibration", 12]
+    code = "from kspace_denoise.cli import main; main(prog_name='kspace-denoise')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words), "--device", "cpu"],
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoint = tmp_path / "killed.safetensors.checkpoint"
+    while process.poll() is None and not checkpoint.exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "training ended before it could be killed"
+    assert not killed.exists()
+    train(scan_file, config, killed, "--resume")
+    one, other = load(whole).network.state_dict(), load(killed).network.state_dict()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", BAD_SCANS)
+def test_bad_scans(tmp_path: Path, config: Path, kind: str) -> None:
+    make, message = BAD_SCANS[kind]
+    make(tmp_path / "bad.h5")
+    before = files_in(tmp_path)
+    bad, cpu = tmp_path / "bad.h5", ("--device", "cpu", "--calibration", 8)
+    trained = fail("train", "c2s", bad, "--out", tmp_path / "m", "--config", config, *cpu)
+    assert re.search(message, trained)
+    denoised = fail("denoise", bad, tmp_path / "out.h5", "--model", "nlm", *cpu)
+    assert re.search(message, denoised)
+    assert files_in(tmp_path) == before
+
+
+def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    assert "there is: c2s" in fail("train", "ddm2", scan_file, "--out", out)
+    assert "now: image" in fail("train", "c2s", scan_file, "--out", out, "--domain", "svd")
+    assert "expected before-sense or" in fail(
+        "train", "c2s", scan_file, "--out", out, "--stage", "sense"
+    )
+    assert "nothing to resume" in fail("train", "c2s", scan_file, "--out", out, "--resume")
+    config.write_text("stepz = 1")
+    assert "unknown setting stepz" in fail(
+        "train", "c2s", scan_file, "--out", out, "--config", config
+    )
+    assert "there is: nlm" in fail("denoise", scan_file, out, "--model", "bm3d")
+    assert "not a safetensors file" in fail("denoise", scan_file, out, "--model", scan_file)
+    assert "is also an input" in fail("denoise", scan_file, scan_file, "--model", "nlm")
+    assert not out.exists()
+
+
+def test_a_model_is_used_at_its_stage(scan_file: Path, config: Path, tmp_path: Path) -> None:
+    model, out = tmp_path / "model", tmp_path / "out.h5"
+    train(scan_file, config, model)
+    words = ["denoise", scan_file, out, "--model", model, "--stage", "before-sense"]
+    words += ["--calibration", 12, "--device", "cpu"]
+    assert "was trained after-sense and is used before-sense" in fail(*words)
+    succeed(*words, "--allow-other-stage")
+
+
+def test_noise_that_cannot_be_found_is_said_before_training(
+    clean_file: Path, config: Path, tmp_path: Path
+) -> None:
+    message = fail("train", "c2s", clean_file, "--out", tmp_path / "m", "--config", config)
+    assert "--noise" in message
+
+
+def test_a_noise_scan_can_be_given(clean_file: Path, config: Path, tmp_path: Path) -> None:
+    import h5py
+
+    noise = np.linalg.cholesky(covariance()) @ kspace((4, 5000), seed=1) / np.sqrt(2)
+    with h5py.File(tmp_path / "noise.h5", "w") as file:
+        file["noise"] = noise.astype(np.complex64)
+    train(clean_file, config, tmp_path / "m", "--noise", tmp_path / "noise.h5")
+    assert (tmp_path / "m").exists()

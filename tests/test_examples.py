@@ -1,0 +1,36 @@
+"""The examples run as they stand, and do what they promise."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import kspace_denoise
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def run(name: str, *options: str, folder: Path) -> str:
+    """Run an example as a user would, in a folder of its own; return what it printed."""
+    command = [sys.executable, str(EXAMPLES / name), *options]
+    where = {"PYTHONPATH": str(Path(kspace_denoise.__file__).parents[1])}
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | where, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_denoise_raw_kspace(tmp_path: Path) -> None:
+    printed = run("denoise_raw_kspace.py", "--steps", "60", "--out", "chain.png", folder=tmp_path)
+    assert (tmp_path / "chain.png").read_bytes().startswith(PNG)
+    scores = {name: float(db) for name, db in re.findall(r"(?m)^  (\S.*?) +(\S+) dB$", printed)}
+    assert set(scores) == {"noisy", "non-local means", "Corruption2Self"}
+    assert scores["Corruption2Self"] >= scores["noisy"] + 0.3
+
+
+def test_every_example_is_tested() -> None:
+    tested = Path(__file__).read_text()
+    assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))
