@@ -1,6 +1,12 @@
 """The command line `kspace-denoise`: one file per command, loaded when it is called."""
 
+import os
+
 from kspace_denoise.cli.group import LazyGroup
+
+# Threads that wait by spinning make everything 20 times slower on a machine that is also doing
+# something else. Read once, when the numerical libraries are loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 main = LazyGroup(
     name="kspace-denoise",
