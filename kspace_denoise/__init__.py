@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from kspace_denoise.formats import read, write
     from kspace_denoise.pipeline import denoise
     from kspace_denoise.scan import Images, Scan
+    from kspace_denoise.training.config import TrainConfig
     from kspace_denoise.training.train import train
 
 __all__ = [
     "Denoiser",
     "Images",
     "Scan",
+    "TrainConfig",
     "classical",
     "denoise",
     "formats",
@@ -35,6 +37,7 @@ _NAMES = {
     "Denoiser": "denoiser",
     "Images": "scan",
     "Scan": "scan",
+    "TrainConfig": "training.config",
     "denoise": "pipeline",
     "load": "denoiser",
     "read": "formats",

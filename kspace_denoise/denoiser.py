@@ -12,6 +12,7 @@ from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives import make_objective
 from kspace_denoise.stages import Numpy, Stage, check_stage, in_snr_units
+from kspace_denoise.symmetry import symmetric_mean
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import signal_scale
@@ -61,7 +62,11 @@ class Denoiser:
         scale = signal_scale(images)
         self.network.eval().to(self.device)
         with torch.no_grad():
-            clean = self.objective.denoise(self.network, images / scale[:, None, None], 1 / scale)
+            clean = symmetric_mean(
+                lambda turned: self.objective.denoise(self.network, turned, 1 / scale),
+                images / scale[:, None, None],
+                self.config.symmetries,
+            )
         return (clean * scale[:, None, None]).cpu()
 
     def save(self, path: str | Path) -> None:

@@ -11,6 +11,7 @@ from kspace_denoise.stages import (
     Numpy,
     Slice,
     Stage,
+    check_sampling,
     check_stage,
     combine_denoised,
     known_covariance,
@@ -74,6 +75,7 @@ def denoise_slices(
     calibration: int = 24,
 ) -> Iterator[Denoised]:
     """Yield each slice of a scan denoised; one slice is in memory at a time."""
+    check_sampling(scan.mask, stage)
     psi = known_covariance(scan) if noise_covariance is None else noise_covariance
     for index in range(len(scan.kspace)):
         piece = reconstruct_slice(scan.kspace[index], psi, scan.slice_mask(index), calibration)

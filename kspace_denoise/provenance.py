@@ -50,7 +50,7 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def to_json(content: Mapping[str, Any]) -> str:
+def to_json(content: Mapping[str, Any] | list[Any]) -> str:
     """Return JSON text; numbers and arrays of numpy become numbers and lists, NaN becomes null.
 
     Raises:

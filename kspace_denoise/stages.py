@@ -92,35 +92,33 @@ def in_snr_units(image: Array, sigma: Array | float) -> Numpy:
     return np.asarray(image * inverse.astype(np.float32))
 
 
-def stage_images(piece: Slice, stage: Stage) -> Numpy:
-    """Return the images `(n, y, x)` in SNR units that a denoiser of this stage works on.
+def check_sampling(mask: Numpy | None, stage: Stage) -> None:
+    """Refuse a sampling mask `(..., ky, kx)` with which a stage's noise would not be known.
 
     Raises:
-        ValueError: before SENSE, if k-space is undersampled (the noise of the zero-filled coil
-            images is then not white); after it, if the noise map has no closed form.
+        ValueError: before SENSE, if k-space is undersampled at all; after it, if the mask varies
+            along both axes, as the noise map then has no closed form.
     """
-    if stage == "after-sense":
-        if piece.sigma is None:
-            raise ValueError(
-                "the noise map of this scan has no closed form, as its sampling mask varies along "
-                "both axes: denoising after SENSE needs a mask that is constant along one"
-            )
-        return in_snr_units(piece.image, piece.sigma)[None]
-    return coil_images(piece.kspace, piece.mask)
-
-
-def coil_images(white: Array, mask: Array | None) -> Numpy:
-    """Return the images `(coils, y, x)` of whitened k-space: SNR units, as sigma is 1.
-
-    Raises:
-        ValueError: if k-space is undersampled.
-    """
-    if mask is not None and not np.all(to_numpy(mask)):
+    if mask is None or np.all(mask):
+        return
+    if stage == "before-sense":
         raise ValueError(
             "denoising before SENSE needs fully sampled k-space: the zero-filled coil images of an "
             "undersampled scan alias, and their noise is not white; use stage='after-sense'"
         )
-    return to_numpy(ifft2c(white))
+    rows = np.atleast_2d(mask)
+    if np.any(rows != rows[..., :1]) and np.any(rows != rows[..., :1, :]):
+        raise ValueError(
+            "the noise map of this scan has no closed form, as its sampling mask varies along both "
+            "axes: denoising after SENSE needs a mask that is constant along one"
+        )
+
+
+def stage_images(piece: Slice, stage: Stage) -> Numpy:
+    """Return the images `(n, y, x)` in SNR units that a denoiser of this stage works on."""
+    if stage == "before-sense":
+        return to_numpy(ifft2c(piece.kspace))
+    return in_snr_units(piece.image, piece.sigma)[None]
 
 
 def combine_denoised(piece: Slice, denoised: Numpy, stage: Stage) -> Numpy:

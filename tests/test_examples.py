@@ -15,9 +15,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def run(name: str, *options: str, folder: Path) -> str:
     """Run an example as a user would, in a folder of its own; return what it printed."""
     command = [sys.executable, str(EXAMPLES / name), *options]
-    where = {"PYTHONPATH": str(Path(kspace_denoise.__file__).parents[1])}
+    # One thread: arrays this small gain nothing from two, and other tests may be running.
+    extra = {"PYTHONPATH": str(Path(kspace_denoise.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | where, capture_output=True, text=True, check=False
+        command, cwd=folder, env=os.environ | extra, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

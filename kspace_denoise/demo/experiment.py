@@ -23,7 +23,7 @@ class Settings:
     """
 
     seed: int = 0
-    minutes: float = 2.5
+    minutes: float = 3.5
     device: str = "cpu"
     config: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     tell: Callable[[str], None] = lambda _sentence: None
@@ -48,7 +48,8 @@ class Experiment:
     def rows(self) -> list[Row]:
         """Return one row per method and stage."""
         peak = data_range(self.cases)
-        return [mean_row(outcome, self.cases, peak, self.seed) for outcome in self.outcomes]
+        rows = [mean_row(outcome, self.cases, peak, self.seed) for outcome in self.outcomes]
+        return [{**row, "reference": self.reference} for row in rows]
 
     def slice_rows(self) -> list[Row]:
         """Return one row per method, stage and slice."""

@@ -9,11 +9,11 @@ from kspace_denoise.scan import Scan
 from kspace_denoise.stages import Stage, known_covariance, reconstruct_slice
 from kspace_denoise.training.train import train
 
-TRAINING_SUBJECTS, TEST_SUBJECTS = 40, 3
-TRAINING_SNR = (6.0, 14.0)
+TRAINING_SUBJECTS, TEST_SUBJECTS = 32, 3
+TRAINING_SNR = (5.7, 11.3)
 TEST_SNR = 8.0
 TEST_SEEDS = 10_000
-SHARE_AFTER = 0.7
+SHARE_AFTER = 0.8
 """Share of the training time that goes to after-sense; before-sense continues from there."""
 
 
@@ -55,25 +55,26 @@ def training_scans(seed: int) -> list[Scan]:
     low, high = np.log(TRAINING_SNR)
     snrs = np.exp(generator.uniform(low, high, TRAINING_SUBJECTS))
     first = seed * 2 * TEST_SEEDS
-    return [scan_phantom(first + i, float(snr)).scan for i, snr in enumerate(snrs)]
+    return [scan_phantom(first + i, float(snr)).scans[0] for i, snr in enumerate(snrs)]
 
 
 def test_cases(seed: int) -> list[Case]:
     """Scan subjects that training has not seen, twice, and reconstruct them."""
     first = (2 * seed + 1) * TEST_SEEDS
-    subjects = [scan_phantom(first + i, TEST_SNR) for i in range(TEST_SUBJECTS)]
+    subjects = [scan_phantom(first + i, TEST_SNR, repetitions=2) for i in range(TEST_SUBJECTS)]
     return [_case(subject, index) for subject in subjects for index in range(len(subject.clean))]
 
 
 def _case(subject: Subject, index: int) -> Case:
-    psi = known_covariance(subject.scan)
-    piece = reconstruct_slice(subject.scan.kspace[index], psi)
+    scan, repetition = subject.scans
+    psi = known_covariance(scan)
+    piece = reconstruct_slice(scan.kspace[index], psi)
     clean = through_maps(subject.clean[index], psi, piece)
     return Case(
         piece=piece,
         mask=subject.mask[index],
         reference=clean.image / piece.sigma,
-        repetition=through_maps(subject.repetition.kspace[index], psi, piece),
+        repetition=through_maps(repetition.kspace[index], psi, piece),
     )
 
 

@@ -17,15 +17,14 @@ SLICES = 4
 
 
 class Subject(NamedTuple):
-    """Two repetitions of a low-field scan, the k-space without noise, the object mask."""
+    """Repetitions of a low-field scan, the k-space without noise, the object mask."""
 
-    scan: Scan
-    repetition: Scan
+    scans: list[Scan]
     clean: Numpy
     mask: Numpy
 
 
-def scan_phantom(seed: int, snr: float) -> Subject:
+def scan_phantom(seed: int, snr: float, repetitions: int = 1) -> Subject:
     """Scan phantoms at 3 T with 8 correlated coils, and take them to 0.3 T.
 
     `snr` is the mean SENSE magnitude over sigma in the object mask, at the low field. Anatomy,
@@ -47,8 +46,7 @@ def scan_phantom(seed: int, snr: float) -> Subject:
         ]
     )
     return Subject(
-        scan=_low_field(source, psi, seed=2 * seed),
-        repetition=_low_field(source, psi, seed=2 * seed + 1),
+        scans=[_low_field(source, psi, seed=[seed, i]) for i in range(repetitions)],
         clean=source * ratio**2,
         mask=np.stack([head.mask for head in heads]),
     )
@@ -63,7 +61,7 @@ def mean_snr(kspace: Numpy, noise_covariance: Numpy, mask: Numpy) -> float:
     return float(recon.rss(ifft2c(recon.whiten(kspace, noise_covariance)))[mask].mean())
 
 
-def _low_field(source: Numpy, psi: Numpy, seed: int) -> Scan:
+def _low_field(source: Numpy, psi: Numpy, seed: list[int]) -> Scan:
     """Add the noise of the source scan, then that of the low field."""
     generator = np.random.default_rng(seed)
     noisy = sim.add_noise(source, psi, seed=generator)

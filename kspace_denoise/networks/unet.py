@@ -74,7 +74,8 @@ class UNet(nn.Module):
                 self.up.append(self._layer(width + skips.pop(), out, features, level))
                 width = out
             if level:
-                self.up.append(Upsample(width))
+                self.up.append(Upsample(width, widths[level - 1]))
+                width = widths[level - 1]
         self.leave = nn.Sequential(
             nn.GroupNorm(8, width, eps=1e-6),
             nn.SiLU(),
@@ -174,11 +175,11 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the resolution: nearest neighbour, then a convolution."""
+    """Double the resolution: nearest neighbour, then a convolution to the width of that level."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, out: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.conv = nn.Conv2d(width, out, 3, padding=1)
 
     def forward(self, x: Tensor, _features: Tensor) -> Tensor:
         """Map (batch, width, y, x) to twice the size."""

@@ -31,8 +31,8 @@ def write_report(folder: Path, experiments: list[Experiment], provenance: dict[s
         sections=reversed(sections), provenance=to_json(provenance)
     )
     _write(folder / "report.html", page)
-    _write(folder / "results.json", to_json({"rows": last.rows(), "reference": last.reference}))
-    _write(folder / "slices.json", to_json({"rows": last.slice_rows()}))
+    _write(folder / "results.json", to_json(last.rows()))
+    _write(folder / "slices.json", to_json(last.slice_rows()))
     _write(folder / "provenance.json", to_json(provenance))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kspace_denoise.networks import UNetConfig
+from kspace_denoise.symmetry import SYMMETRIES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,8 @@ class TrainConfig:
     Either `steps` is given, or as many are taken as fit into `minutes`.
     `patch` is the side of the random crops in pixels; `learning_rate` warms up over `warmup` steps
     and falls to zero along a cosine; `ema` is the decay of the weights' running mean, `clip` the
-    largest gradient norm. `objective` overrides hyper-parameters of the method, for example
+    largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken
+    (1 to 8; the paper has 1). `objective` overrides hyper-parameters of the method, for example
     `{"levels": "uniform"}`; `paper = true` starts from the paper's values instead of ours.
     """
 
@@ -24,19 +26,22 @@ class TrainConfig:
     paper: bool = False
     steps: int | None = None
     minutes: float = 10.0
-    batch: int = 16
+    batch: int = 4
     patch: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     warmup: int = 50
     ema: float = 0.999
     clip: float = 1.0
     checkpoint_seconds: float = 30.0
+    symmetries: int = 8
 
     def __post_init__(self) -> None:
         positive = {"minutes": self.minutes, "batch": self.batch, "patch": self.patch}
         if self.steps is not None:
             positive["steps"] = self.steps
+        if not 1 <= self.symmetries <= SYMMETRIES:
+            raise ValueError(f"symmetries is {self.symmetries}, expected 1 to {SYMMETRIES}")
         for name, value in positive.items():
             if not value > 0:
                 raise ValueError(f"{name} is {value}, expected a positive number")

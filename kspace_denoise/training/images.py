@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.symmetry import SYMMETRIES, rotate_phase, turn
 
 
 def signal_scale(image: Tensor) -> Tensor:
@@ -59,13 +60,17 @@ class NoisyImages:
         """
         chosen = [self.images[i] for i in _integers(len(self.images), count, generator)]
         side = min(patch, *(min(image.shape) for image in chosen))
-        crops = torch.stack([_turn(_crop(image, side, generator), generator) for image in chosen])
+        numbers = _integers(SYMMETRIES, count, generator)
+        crops = torch.stack(
+            [
+                turn(_crop(image, side, generator), number)
+                for image, number in zip(chosen, numbers, strict=True)
+            ]
+        )
         sigma = 1 / torch.stack([signal_scale(image) for image in chosen])
         crops = crops * sigma[:, None, None]
-        if crops.is_complex():
-            angle = 2 * torch.pi * torch.rand(count, generator=generator)
-            crops = crops * torch.polar(torch.ones(count), angle)[:, None, None]
-        return Batch(crops, sigma)
+        angle = 2 * torch.pi * torch.rand(count, generator=generator)
+        return Batch(rotate_phase(crops, angle), sigma)
 
 
 def _integers(below: int, count: int, generator: torch.Generator) -> list[int]:
@@ -76,10 +81,3 @@ def _crop(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
     top = _integers(image.shape[0] - side + 1, 1, generator)[0]
     left = _integers(image.shape[1] - side + 1, 1, generator)[0]
     return image[top : top + side, left : left + side]
-
-
-def _turn(crop: Tensor, generator: torch.Generator) -> Tensor:
-    """Apply one of the eight symmetries of the square."""
-    turns, flip = _integers(4, 1, generator)[0], _integers(2, 1, generator)[0]
-    crop = torch.rot90(crop, turns)
-    return crop.flip(-1) if flip else crop

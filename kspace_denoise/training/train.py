@@ -8,12 +8,13 @@ import numpy as np
 
 from kspace_denoise import recon
 from kspace_denoise.denoiser import Denoiser, build_network
+from kspace_denoise.fourier import ifft2c
 from kspace_denoise.objectives import make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import (
     Stage,
+    check_sampling,
     check_stage,
-    coil_images,
     in_snr_units,
     known_covariance,
     reconstruct_slice,
@@ -93,11 +94,12 @@ def noisy_images(
     """
     for source in sources:
         if isinstance(source, Scan):
+            check_sampling(source.mask, stage)
             psi = known_covariance(source)
             for index in range(len(source.kspace)):
                 kspace, mask = source.kspace[index], source.slice_mask(index)
                 if stage == "before-sense":
-                    yield from coil_images(recon.whiten(kspace, psi), mask)
+                    yield from ifft2c(recon.whiten(kspace, psi))
                 else:
                     yield from stage_images(
                         reconstruct_slice(kspace, psi, mask, calibration), stage

@@ -160,7 +160,7 @@ class Trainer:
         """Return what must agree between a checkpoint and the run that resumes it."""
         objective = {"name": type(self.objective).__name__, **dataclasses.asdict(self.objective)}  # type: ignore[call-overload]
         config = self.config.to_dict()
-        for free in ("minutes", "steps", "checkpoint_seconds"):
+        for free in ("minutes", "steps", "checkpoint_seconds", "symmetries"):
             config.pop(free)
         total = float(sum(image.abs().sum(dtype=torch.float64) for image in self.images.images))
         data = {"images": len(self.images.images), "sum": total}

@@ -36,13 +36,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(out: Path, *words: object) -> list[dict]:
     succeed("demo", "--out", out, "--minutes", 0.02, "--device", "cpu", *words)
-    content = json.loads((out / "results.json").read_text())
-    assert all(row.keys() >= ROW for row in content["rows"])
+    rows = json.loads((out / "results.json").read_text())
+    assert all(row.keys() >= ROW for row in rows)
     page = (out / "report.html").read_text()
     assert page.count("data:image/png") >= 3
     assert "http://" not in page
     assert "https://" not in page
-    return content["rows"]
+    return rows
 
 
 def test_phantoms(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_phantoms(tmp_path: Path) -> None:
     noisy, nlm = rows[:2]
     assert noisy["unbiased_error"] == pytest.approx(1, abs=0.05)
     assert nlm["psnr_db"] > noisy["psnr_db"] + 1
-    slices = json.loads((tmp_path / "demo" / "slices.json").read_text())["rows"]
+    slices = json.loads((tmp_path / "demo" / "slices.json").read_text())
     mean = np.mean([row["psnr_db"] for row in slices if row["method"] == "nlm"])
     assert mean == pytest.approx(nlm["psnr_db"])
     assert load(tmp_path / "demo" / "c2s-before-sense.safetensors").stage == "before-sense"
