@@ -65,7 +65,7 @@ class Denoiser:
             clean = symmetric_mean(
                 lambda turned: self.objective.denoise(self.network, turned, 1 / scale),
                 images / scale[:, None, None],
-                self.config.symmetries,
+                self.config.passes,
             )
         return (clean * scale[:, None, None]).cpu()
 

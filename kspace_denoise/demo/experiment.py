@@ -23,7 +23,7 @@ class Settings:
     """
 
     seed: int = 0
-    minutes: float = 3.5
+    minutes: float = 2.75
     device: str = "cpu"
     config: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     tell: Callable[[str], None] = lambda _sentence: None

@@ -23,7 +23,7 @@ def phantom_experiment(settings: Settings) -> Experiment:
     scans = training_scans(settings.seed)
     denoisers = train_stages(scans, settings)
     settings.tell("denoising unseen phantom slices before and after SENSE")
-    cases = test_cases(settings.seed)
+    cases = unseen_cases(settings.seed)
     outcomes = [
         untouched(cases),
         best_nlm(cases, settings.seed),
@@ -58,7 +58,7 @@ def training_scans(seed: int) -> list[Scan]:
     return [scan_phantom(first + i, float(snr)).scans[0] for i, snr in enumerate(snrs)]
 
 
-def test_cases(seed: int) -> list[Case]:
+def unseen_cases(seed: int) -> list[Case]:
     """Scan subjects that training has not seen, twice, and reconstruct them."""
     first = (2 * seed + 1) * TEST_SEEDS
     subjects = [scan_phantom(first + i, TEST_SNR, repetitions=2) for i in range(TEST_SUBJECTS)]

@@ -16,9 +16,10 @@ class TrainConfig:
     Either `steps` is given, or as many are taken as fit into `minutes`.
     `patch` is the side of the random crops in pixels; `learning_rate` warms up over `warmup` steps
     and falls to zero along a cosine; `ema` is the decay of the weights' running mean, `clip` the
-    largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken
-    (1 to 8; the paper has 1). `objective` overrides hyper-parameters of the method, for example
-    `{"levels": "uniform"}`; `paper = true` starts from the paper's values instead of ours.
+    largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken:
+    1 to 8, by default 8, and 1 as in the paper with `paper = true`. `objective` overrides
+    hyper-parameters of the method, for example `{"levels": "uniform"}`; `paper = true` starts from
+    the paper's values instead of ours.
     """
 
     network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
@@ -34,17 +35,24 @@ class TrainConfig:
     ema: float = 0.999
     clip: float = 1.0
     checkpoint_seconds: float = 30.0
-    symmetries: int = 8
+    symmetries: int | None = None
 
     def __post_init__(self) -> None:
         positive = {"minutes": self.minutes, "batch": self.batch, "patch": self.patch}
         if self.steps is not None:
             positive["steps"] = self.steps
-        if not 1 <= self.symmetries <= SYMMETRIES:
+        if not 1 <= self.passes <= SYMMETRIES:
             raise ValueError(f"symmetries is {self.symmetries}, expected 1 to {SYMMETRIES}")
         for name, value in positive.items():
             if not value > 0:
                 raise ValueError(f"{name} is {value}, expected a positive number")
+
+    @property
+    def passes(self) -> int:
+        """Number of symmetries that inference averages over."""
+        if self.symmetries is None:
+            return 1 if self.paper else SYMMETRIES
+        return self.symmetries
 
     def replace(self, **changes: Any) -> "TrainConfig":
         """Return a copy with some fields changed."""

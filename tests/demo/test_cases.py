@@ -1,0 +1,81 @@
+"""The protocol of the demo: what is scored against what."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kspace_denoise.arrays import to_numpy
+from kspace_denoise.demo import phantoms
+from kspace_denoise.demo.cases import best_nlm, unbiased_error, untouched
+from kspace_denoise.demo.phantom_experiment import TEST_SNR, training_scans, unseen_cases
+from kspace_denoise.demo.raw_experiment import LOW_SNR, choose_reference, scan_snr
+from kspace_denoise.demo.scores import data_range, mean_row
+from kspace_denoise.scan import Scan
+
+
+@pytest.fixture(scope="module")
+def cases():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantoms, "SHAPE", (63, 60))
+        patch.setattr("kspace_denoise.demo.phantom_experiment.TEST_SUBJECTS", 1)
+        yield unseen_cases(seed=0)
+
+
+def test_phantoms_have_the_snr_that_was_asked_for(cases):
+    for case in cases:
+        snr = np.abs(case.reference)[case.mask].mean()
+        assert snr == pytest.approx(TEST_SNR, rel=0.03)  # maps are estimated at this SNR
+
+
+def test_the_noise_of_the_cases_is_one_and_independent(cases):
+    pixels = np.concatenate([case.mask.ravel() for case in cases]).sum()
+    first = np.concatenate([(c.noisy - c.reference)[c.mask] for c in cases])
+    second = np.concatenate(
+        [(to_numpy(c.repetition.image) / c.repetition.sigma - c.reference)[c.mask] for c in cases]
+    )
+    for noise in (first, second):
+        assert np.mean(np.abs(noise) ** 2) / 2 == pytest.approx(1, abs=5 / np.sqrt(pixels))
+    assert abs(np.vdot(first, second)) / pixels / 2 < 5 / np.sqrt(pixels)
+
+
+def test_noisy_scores_one_and_the_reference_scores_zero(cases):
+    assert unbiased_error(untouched(cases), cases).value == pytest.approx(1, abs=0.1)
+    both = dataclasses.replace(
+        untouched(cases),
+        images=np.stack([case.reference for case in cases]),
+        repetitions=np.stack([case.reference for case in cases]),
+    )
+    assert unbiased_error(both, cases).value == pytest.approx(0, abs=0.1)
+
+
+def test_nlm_gets_its_best_strength_inside_the_range_that_was_tried(cases):
+    outcome = best_nlm(cases[:2])
+    tried = int(outcome.note.split("best of ")[1].split(" ")[0])
+    assert tried >= 12
+    noisy = mean_row(untouched(cases[:2]), cases[:2], data_range(cases[:2]))
+    assert mean_row(outcome, cases[:2], data_range(cases[:2]))["psnr_db"] > noisy["psnr_db"] + 1
+
+
+def test_training_and_test_subjects_differ(monkeypatch):
+    monkeypatch.setattr(phantoms, "SHAPE", (40, 40))
+    monkeypatch.setattr(phantoms, "SLICES", 1)
+    monkeypatch.setattr("kspace_denoise.demo.phantom_experiment.TRAINING_SUBJECTS", 3)
+    scans = training_scans(seed=0)
+    again = training_scans(seed=0)
+    assert all(np.array_equal(a.kspace, b.kspace) for a, b in zip(scans, again, strict=True))
+    other = training_scans(seed=1)
+    assert not any(np.array_equal(a.kspace, b.kspace) for a in scans for b in other)
+
+
+def test_a_better_scan_is_made_noisy_down_to_the_snr(monkeypatch):
+    monkeypatch.setattr(phantoms, "SLICES", 1)
+    monkeypatch.setattr(phantoms, "SHAPE", (64, 64))
+    scan = phantoms.scan_phantom(seed=3, snr=60).scans[0]
+    source = choose_reference(scan, scan.noise_covariance, None, seed=0)
+    assert source.better is scan
+    assert scan_snr(source.scan, source.covariance) == pytest.approx(LOW_SNR, rel=0.1)
+    poor = phantoms.scan_phantom(seed=3, snr=9).scans[0]
+    assert choose_reference(poor, poor.noise_covariance, None, seed=0).reference == "none"
+    with pytest.raises(ValueError, match="expected another repetition of the same scan"):
+        choose_reference(scan, scan.noise_covariance, Scan(kspace=scan.kspace[:, :2]), seed=0)
