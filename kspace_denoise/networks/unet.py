@@ -28,7 +28,6 @@ class UNetConfig:
     blocks: int = 1
     attention: tuple[int, ...] = (3,)
     heads: int = 4
-    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.base % 8 or self.base < 8:
@@ -41,7 +40,7 @@ class UNetConfig:
 
 
 class UNet(nn.Module):
-    """`network(x, noise_level, condition=None) -> y` on real channels (batch, channels, y, x).
+    """`network(x, noise_level) -> y` on real channels (batch, channels, y, x).
 
     Any size: reflected up to a multiple of the coarsest pixel, cropped on the way out.
     """
@@ -65,8 +64,8 @@ class UNet(nn.Module):
                 skips.append(width)
         self.middle = nn.ModuleList(
             [
-                Layer(width, width, features, config.dropout, config.heads),
-                Layer(width, width, features, config.dropout, 0),
+                Layer(width, width, features, config.heads),
+                Layer(width, width, features, 0),
             ]
         )
         for level, out in reversed(list(enumerate(widths))):
@@ -84,13 +83,11 @@ class UNet(nn.Module):
 
     def _layer(self, width: int, out: int, features: int, level: int) -> "Layer":
         heads = self.config.heads if level in self.config.attention else 0
-        return Layer(width, out, features, self.config.dropout, heads)
+        return Layer(width, out, features, heads)
 
-    def forward(self, x: Tensor, noise_level: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
         """Map (batch, channels, y, x) at noise levels (batch,) to the same shape."""
         height, width = x.shape[-2:]
-        if condition is not None:
-            x = torch.cat([x, condition], dim=1)
         x = _pad(x, 2 ** (len(self.config.multipliers) - 1))
         features = self.embedding(noise_level)
         x = self.enter(x.contiguous(memory_format=torch.channels_last))
@@ -110,13 +107,12 @@ class UNet(nn.Module):
 class Layer(nn.Module):
     """One residual block, followed by self-attention where `heads` is not 0."""
 
-    def __init__(self, width: int, out: int, features: int, dropout: float, heads: int) -> None:
+    def __init__(self, width: int, out: int, features: int, heads: int) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(8, width, eps=1e-6)
         self.conv1 = nn.Conv2d(width, out, 3, padding=1)
         self.project = nn.Linear(features, 2 * out)
         self.norm2 = nn.GroupNorm(8, out, eps=1e-6)
-        self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1)
         self.skip = nn.Conv2d(width, out, 1) if width != out else nn.Identity()
         self.attention = Attention(out, features, heads) if heads else None
@@ -125,7 +121,7 @@ class Layer(nn.Module):
         """Apply the block to (batch, width, y, x) with level features (batch, features)."""
         h = self.conv1(F.silu(self.norm1(x)))
         scale, shift = self.project(features)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv2(self.dropout(F.silu(self.norm2(h) * (1 + scale) + shift)))
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
         y: Tensor = self.skip(x) + h
         return y if self.attention is None else self.attention(y, features)
 
