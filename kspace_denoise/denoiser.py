@@ -50,6 +50,10 @@ class Denoiser:
                 image is complex and the denoiser is for magnitudes, or the other way round.
         """
         noisy, noise = to_numpy(image), _checked_sigma(sigma, image.shape)
+        if noisy.ndim < 2 or not np.all(np.isfinite(noisy)):
+            raise ValueError(
+                f"image of shape {noisy.shape} is no image (..., y, x) or holds NaN or infinity"
+            )
         images = in_snr_units(noisy, noise)
         flat = torch.from_numpy(_single(images.reshape(-1, *images.shape[-2:])))
         pieces = [self._denoise(part) for part in torch.split(flat, IMAGES_AT_ONCE)]

@@ -78,8 +78,17 @@ def denoise_slices(
     check_sampling(scan.mask, stage)
     psi = known_covariance(scan) if noise_covariance is None else noise_covariance
     for index in range(len(scan.kspace)):
+        if not scan.kspace[index].any():
+            yield _blank(scan.kspace.shape[-2:])
+            continue
         piece = reconstruct_slice(scan.kspace[index], psi, scan.slice_mask(index), calibration)
         yield denoise_slice(piece, denoiser, stage)
+
+
+def _blank(shape: tuple[int, ...]) -> Denoised:
+    """Return what a slice without any sample gives: an image that is 0 and holds no noise."""
+    image = np.zeros(shape, np.complex64)
+    return Denoised(image, image, np.zeros(shape, np.float32))
 
 
 def denoise_slice(piece: Slice, denoiser: AnyDenoiser, stage: Stage) -> Denoised:

@@ -32,9 +32,9 @@ def symmetric_mean(
 ) -> Tensor:
     """Denoise images (n, y, x) under `count` symmetries, each with its own phase; return the mean.
 
-    White circular noise is the same under all of them, so the best denoiser commutes with them; a
-    network that was trained for minutes does not, and what it gets wrong differs from one to the
-    next.
+    Training draws every image in all turns, flips and phases, under which white circular noise is
+    the same, so the denoiser that it aims at commutes with them; a network that was trained for
+    minutes does not, and what it gets wrong differs from one to the next.
     """
     mean = torch.zeros_like(images)
     for number in range(count):

@@ -123,3 +123,12 @@ def test_snr_units_are_zero_where_the_noise_map_is():
     image = np.ones((2, 3), np.complex64)
     sigma = np.array([[2.0, 0, 4], [1, 1, 1]])
     assert np.array_equal(in_snr_units(image, sigma)[0], [0.5, 0, 0.25])
+
+
+def test_blank_slices_are_neither_trained_on_nor_denoised(scan):
+    kspace = np.concatenate([scan.kspace, np.zeros_like(scan.kspace[:1])])
+    blank = kd.Scan(kspace=kspace, noise_covariance=scan.noise_covariance)
+    assert len(list(noisy_images([blank], "after-sense"))) == 2
+    result = kd.denoise(blank, identity)
+    assert not result.image[2].any()
+    assert not result.sigma[2].any()

@@ -18,6 +18,7 @@ from kspace_denoise.cli.common import (
     training_bar,
 )
 from kspace_denoise.demo.experiment import Settings
+from kspace_denoise.demo.raw_experiment import choose_reference
 from kspace_denoise.demo.run import run_demo
 
 
@@ -65,7 +66,11 @@ def demo(
         raise click.UsageError("--reference needs --data FILE, the scan that it repeats")
     scan = None if data is None else read_scan(data)
     covariance = None if scan is None else load_covariance(scan, noise_file)
-    repetition = None if reference is None else read_scan(reference)
+    source = None
+    if scan is not None and covariance is not None:
+        repetition = None if reference is None else read_scan(reference)
+        noise = None if repetition is None else load_covariance(repetition, noise_file).matrix
+        source = choose_reference(scan, covariance.matrix, repetition, seed, noise)
     out.mkdir(parents=True, exist_ok=True)
     record = provenance.record(
         command_line(),
@@ -77,9 +82,7 @@ def demo(
         noise=None if covariance is None else covariance.source,
     )
     settings = Settings(seed=seed, minutes=minutes, device=device, tell=note, watch=training_bar)
-    experiments = run_demo(
-        out, settings, record, scan, None if covariance is None else covariance.matrix, repetition
-    )
+    experiments = run_demo(out, settings, record, source)
     for row in experiments[-1].rows():
         click.echo(_line(row))
     click.echo(f"report: {out / 'report.html'}")
@@ -91,4 +94,8 @@ def _line(row: dict[str, object]) -> str:
         f"{row[name]:8.3f}{unit}" if row[name] is not None else " " * 8
         for name, unit in (("psnr_db", " dB"), ("ssim", " SSIM"), ("unbiased_error", " σ²"))
     ]
-    return f"{row['method']!s:6} {row['stage'] or ''!s:13}" + "".join(numbers) + f"  {row['note']}"
+    return (
+        f"{row['method']!s:6} {row['stage'] or ''!s:13}"
+        + "".join(numbers)
+        + f"  {row['note'] or row['trained_on'] or ''}"
+    )

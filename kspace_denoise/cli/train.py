@@ -39,7 +39,7 @@ from kspace_denoise.training.train import train as train_denoiser
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Training time; 10 unless the config says otherwise.",
+    help="Training time, in place of what the config says; 10 without either.",
 )
 @click.option("--start", type=PATH, metavar="MODEL", help="Continue from this denoiser's weights.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
@@ -78,7 +78,7 @@ def train(
     check_place(out)
     check_distinct(out, *sources, noise_file, config_file, start)
     config = TrainConfig() if config_file is None else TrainConfig.from_toml(config_file)
-    config = config if minutes is None else config.replace(minutes=minutes)
+    config = config if minutes is None else config.replace(minutes=minutes, steps=None)
     scans = [_with_noise(formats.read(path), noise_file) for path in sources]
     checkpoint = out.with_name(out.name + ".checkpoint")
     if resume and not checkpoint.exists():

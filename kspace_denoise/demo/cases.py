@@ -45,6 +45,7 @@ class Outcome:
     repetitions: Numpy | None
     seconds: float
     note: str = ""
+    trained_on: str = ""
 
 
 def through_maps(kspace: Numpy, noise_covariance: Numpy, piece: Slice) -> Slice:
@@ -61,6 +62,7 @@ def run_method(
     stage: Stage,
     other: AnyDenoiser | None = None,
     note: str = "",
+    trained_on: str = "",
 ) -> Outcome:
     """Denoise every case, and its repetition with `other` (by default the same denoiser)."""
     started = time.perf_counter()
@@ -70,7 +72,7 @@ def run_method(
     repetitions = None
     if len(second) == len(cases):
         repetitions = np.stack([_denoised(piece, other or denoiser, stage) for piece in second])
-    return Outcome(name, stage, images, repetitions, seconds, note)
+    return Outcome(name, stage, images, repetitions, seconds, note, trained_on)
 
 
 def untouched(cases: Sequence[Case]) -> Outcome:

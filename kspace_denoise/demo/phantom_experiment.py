@@ -6,7 +6,7 @@ from kspace_denoise.demo.cases import Case, best_nlm, run_method, through_maps, 
 from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
 from kspace_denoise.demo.phantoms import Subject, scan_phantom
 from kspace_denoise.scan import Scan
-from kspace_denoise.stages import Stage, known_covariance, reconstruct_slice
+from kspace_denoise.stages import Stage, in_snr_units, known_covariance, reconstruct_slice
 from kspace_denoise.training.train import train
 
 TRAINING_SUBJECTS, TEST_SUBJECTS = 32, 3
@@ -73,7 +73,7 @@ def _case(subject: Subject, index: int) -> Case:
     return Case(
         piece=piece,
         mask=subject.mask[index],
-        reference=clean.image / piece.sigma,
+        reference=in_snr_units(clean.image, piece.sigma),
         repetition=through_maps(repetition.kspace[index], psi, piece),
     )
 

@@ -19,7 +19,13 @@ from kspace_denoise.demo.cases import (
 from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
 from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.scan import Scan
-from kspace_denoise.stages import Numpy, Stage, in_snr_units, reconstruct_slice
+from kspace_denoise.stages import (
+    Numpy,
+    Stage,
+    check_sampling,
+    in_snr_units,
+    reconstruct_slice,
+)
 from kspace_denoise.training.train import train
 
 HIGH_SNR, LOW_SNR = 20.0, 8.0
@@ -35,42 +41,35 @@ class Source(NamedTuple):
     covariance: Numpy
     better: Scan | None
     repetition: Scan | None
+    repetition_covariance: Numpy
     story: str
     reference: str
 
 
 def raw_experiment(
-    scan: Scan,
-    noise_covariance: Numpy,
-    start: Denoisers,
-    settings: Settings,
-    repetition: Scan | None = None,
+    source: Source, cases: list[Case], start: Denoisers, settings: Settings
 ) -> Experiment:
     """Denoise a raw scan with denoisers trained on phantoms, then continued on the scan itself.
 
-    With a `repetition`, the error against it is unbiased; it is denoised as well, by a denoiser
+    With a repetition, the error against it is unbiased; it is denoised as well, by a denoiser
     continued on it, so that neither scan is scored by a denoiser that has seen its reference.
-
-    Raises:
-        ValueError: if the repetition has another shape.
     """
-    source = choose_reference(scan, noise_covariance, repetition, settings.seed)
-    cases = _cases(source)
+    scan = source.scan
     outcomes = [untouched(cases), _nlm(cases, settings.seed)]
     stages: list[Stage] = ["after-sense"]
-    if scan.kspace.shape[1] > 1:
+    if scan.kspace.shape[1] > 1 and (scan.mask is None or scan.mask.all()):
         stages.append("before-sense")  # with one coil it is the same
     denoisers: Denoisers = {}
     for stage in stages:
-        outcomes.append(
-            run_method("c2s", cases, start[stage], stage, note="trained on phantoms alone")
-        )
+        outcomes.append(run_method("c2s", cases, start[stage], stage, trained_on="phantoms alone"))
         mine = _continued(source.scan, source.covariance, stage, start, settings)
         other = None
         if source.repetition is not None:
-            other = _continued(source.repetition, source.covariance, stage, start, settings)
+            other = _continued(
+                source.repetition, source.repetition_covariance, stage, start, settings
+            )
         outcomes.append(
-            run_method("c2s", cases, mine, stage, other, "continued on the noisy file itself")
+            run_method("c2s", cases, mine, stage, other, trained_on="then this noisy file")
         )
         denoisers[stage] = mine
     story = [source.story, _how_trained(source)]
@@ -80,24 +79,35 @@ def raw_experiment(
 
 
 def choose_reference(
-    scan: Scan, noise_covariance: Numpy, repetition: Scan | None, seed: int
+    scan: Scan,
+    noise_covariance: Numpy,
+    repetition: Scan | None,
+    seed: int,
+    repetition_covariance: Numpy | None = None,
 ) -> Source:
     """Settle what the scan is scored against: a repetition, itself before noise, or nothing.
 
+    The repetition has the noise covariance of the scan unless its own is given.
+
     Raises:
-        ValueError: if the repetition has another shape.
+        ValueError: if the repetition has another shape or mask, or the mask of the scan varies
+            along both axes.
     """
+    check_sampling(scan.mask, "after-sense")
     if repetition is not None:
         if repetition.kspace.shape != scan.kspace.shape:
             raise ValueError(
                 f"the reference has k-space {repetition.kspace.shape}, the data "
                 f"{scan.kspace.shape}: expected another repetition of the same scan"
             )
+        if not _same_mask(scan, repetition):
+            raise ValueError("the reference has another sampling mask than the data")
         return Source(
             scan,
             noise_covariance,
             None,
             repetition,
+            noise_covariance if repetition_covariance is None else repetition_covariance,
             "The scan is scored against another repetition of it, and the other way round.",
             "an independent noisy repetition, which the denoiser that it scores has never seen",
         )
@@ -108,6 +118,7 @@ def choose_reference(
             noise_covariance,
             None,
             None,
+            noise_covariance,
             f"The scan's own SNR is {snr:.0f}: too noisy to be a reference, and no repetition was "
             "given (--reference), so nothing is scored; look at the residuals.",
             "none",
@@ -136,6 +147,7 @@ def _noisier(scan: Scan, noise_covariance: Numpy, snr: float, seed: int) -> Sour
         factor * noise_covariance,
         scan,
         None,
+        factor * noise_covariance,
         f"The scan's own SNR is {snr:.0f}. Noise of its own coil covariance was added until the "
         f"SNR was {LOW_SNR:g}, and the scan as it was is the reference.",
         f"high-SNR: the same scan before noise was added (SNR {snr:.0f}), which still holds "
@@ -143,12 +155,18 @@ def _noisier(scan: Scan, noise_covariance: Numpy, snr: float, seed: int) -> Sour
     )
 
 
+def _same_mask(one: Scan, other: Scan) -> bool:
+    if one.mask is None or other.mask is None:
+        return all(scan.mask is None or bool(scan.mask.all()) for scan in (one, other))
+    return np.array_equal(one.mask, other.mask)
+
+
 def _acquired(kspace: Numpy) -> Numpy:
     """Return where k-space holds samples at all `(slices, ky, kx)`."""
     return np.asarray(np.any(kspace != 0, axis=1))
 
 
-def _cases(source: Source) -> list[Case]:
+def raw_cases(source: Source) -> list[Case]:
     """Reconstruct every slice, and what it is scored against through the same maps."""
     cases = []
     for index in range(len(source.scan.kspace)):
@@ -159,7 +177,9 @@ def _cases(source: Source) -> list[Case]:
             better = through_maps(source.better.kspace[index], source.covariance, piece)
             reference = in_snr_units(better.image, piece.sigma)
         if source.repetition is not None:
-            repetition = through_maps(source.repetition.kspace[index], source.covariance, piece)
+            repetition = through_maps(
+                source.repetition.kspace[index], source.repetition_covariance, piece
+            )
         image = in_snr_units(piece.image, piece.sigma)
         both = image if repetition is None else image + in_snr_units(repetition.image, piece.sigma)
         found = metrics.object_mask(np.abs(both if reference is None else reference))

@@ -55,7 +55,9 @@ def mean_row(outcome: Outcome, cases: Sequence[Case], peak: float | None, seed: 
         "nmse": mean("nmse"),
         "unbiased_error": None if error is None else error.value,
         "unbiased_error_standard_error": None if error is None else error.standard_error,
+        "sigma_from_repetitions": None if error is None else error.sigma,
         "data_range": peak,
         "seconds": outcome.seconds,
+        "trained_on": outcome.trained_on or None,
         "note": outcome.note,
     }

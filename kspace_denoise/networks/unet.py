@@ -32,6 +32,8 @@ class UNetConfig:
     def __post_init__(self) -> None:
         if self.base % 8 or self.base < 8:
             raise ValueError(f"base is {self.base}, expected a multiple of 8 (group normalisation)")
+        if self.base % self.heads:
+            raise ValueError(f"base {self.base} is not a multiple of the {self.heads} heads")
         if any(not 0 <= level < len(self.multipliers) for level in self.attention):
             raise ValueError(
                 f"attention levels {self.attention} do not exist: "

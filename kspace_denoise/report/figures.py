@@ -14,6 +14,8 @@ from kspace_denoise.stages import Numpy
 
 ERROR_GAIN = 4
 """Error maps are shown this many times brighter than the images."""
+RESIDUAL_LIMIT = 4.0
+"""Residuals are shown up to this many sigma."""
 
 
 def comparison(experiment: Experiment, index: int) -> Figure:
@@ -31,7 +33,8 @@ def comparison(experiment: Experiment, index: int) -> Figure:
     for column, (title, image, outcome) in enumerate(columns):
         _show(axes[0, column], np.abs(image)[rows], 0, top, "gray", title)
         below, text = _below(case, image, better, outcome)
-        _show(axes[1, column], below[rows], 0, top / ERROR_GAIN, "magma", text)
+        limit = RESIDUAL_LIMIT if better is None else top / ERROR_GAIN
+        _show(axes[1, column], below[rows], 0, limit, "magma", text)
     return figure
 
 
@@ -46,7 +49,8 @@ def residuals(experiment: Experiment, index: int) -> Figure:
         residual = case.noisy - outcome.images[index]
         power = residual_power(residual, case.mask)
         title = f"{label(outcome)}\nresidual power {power:.2f} σ²"
-        _show(axes[0, column], residual.real[rows], -4, 4, "gray", title)
+        limit = RESIDUAL_LIMIT
+        _show(axes[0, column], residual.real[rows], -limit, limit, "gray", title)
         correlation = autocorrelation(residual, case.mask)
         neighbour = max(correlation[7, 8], correlation[8, 7])
         _show(axes[1, column], correlation, -0.3, 0.3, "RdBu_r", f"neighbour {neighbour:+.2f}")
@@ -72,7 +76,7 @@ def label(outcome: Outcome) -> str:
     """Return the name of a method, its stage, and how it was trained."""
     if outcome.method in ("noisy", "nlm"):
         return {"noisy": "noisy", "nlm": "non-local means"}[outcome.method]
-    trained = "" if not outcome.note else f"\n({outcome.note.split(' ')[0]})"
+    trained = f"\n({outcome.trained_on})" if outcome.trained_on else ""
     return f"{outcome.method} {outcome.stage}{trained}"
 
 
@@ -85,7 +89,7 @@ def _below(
         if outcome is None:
             return error, ""
         return error, f"error × {ERROR_GAIN}: {np.sqrt(np.mean(error[case.mask] ** 2) / 2):.2f} σ"
-    return np.abs(case.noisy - image), f"residual × {ERROR_GAIN}"
+    return np.abs(case.noisy - image), f"residual, to {RESIDUAL_LIMIT:g} σ"
 
 
 def _crop(mask: Numpy, margin: int = 4) -> tuple[slice, slice]:

@@ -9,8 +9,8 @@ from kspace_denoise.stages import Numpy
 def residual_power(residual: Numpy, mask: Numpy) -> float:
     """Return the mean square of each real component in the mask; SNR units: 1 is all the noise.
 
-    A perfect denoiser leaves slightly less than 1 less its own error; more than 1 means that
-    signal was taken away as well.
+    The mean of the posterior leaves 1 less its own error in σ²; more than 1 means that signal was
+    taken away as well.
     """
     return float(np.mean(np.abs(residual[mask]) ** 2) / 2)
 

@@ -18,8 +18,8 @@ class TrainConfig:
     and falls to zero along a cosine; `ema` is the decay of the weights' running mean, `clip` the
     largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken:
     1 to 8, by default 8, and 1 as in the paper with `paper = true`. `objective` overrides
-    hyper-parameters of the method, for example `{"levels": "uniform"}`; `paper = true` starts from
-    the paper's values instead of ours.
+    hyper-parameters of the method, for example `{"levels": "uniform"}`; `paper = true` takes
+    the paper's noise levels and one pass.
     """
 
     network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
@@ -38,9 +38,12 @@ class TrainConfig:
     symmetries: int | None = None
 
     def __post_init__(self) -> None:
-        positive = {"minutes": self.minutes, "batch": self.batch, "patch": self.patch}
+        names = ("minutes", "batch", "patch", "learning_rate", "warmup", "clip")
+        positive = {name: getattr(self, name) for name in names}
         if self.steps is not None:
             positive["steps"] = self.steps
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}, expected a decay from 0 to below 1")
         if not 1 <= self.passes <= SYMMETRIES:
             raise ValueError(f"symmetries is {self.symmetries}, expected 1 to {SYMMETRIES}")
         for name, value in positive.items():

@@ -61,6 +61,11 @@ def train(
         config = config.replace(network=start.config.network)
     network = build_network(config.network, images.channels, seed)
     if start is not None:
+        if start.network.channels != images.channels:
+            raise ValueError(
+                "the denoiser to start from is for complex images and these are magnitudes, or the "
+                "other way round: start from one of the same kind"
+            )
         network.load_state_dict(start.network.state_dict())
     trainer = Trainer(
         network,
@@ -98,6 +103,8 @@ def noisy_images(
             psi = known_covariance(source)
             for index in range(len(source.kspace)):
                 kspace, mask = source.kspace[index], source.slice_mask(index)
+                if not kspace.any():
+                    continue  # a blank slice has nothing to teach
                 if stage == "before-sense":
                     yield from ifft2c(recon.whiten(kspace, psi))
                 else:

@@ -46,8 +46,9 @@ Report = Callable[[Progress], None]
 class Trainer:
     """Train one stage.
 
-    Step k draws its batch and noise from a generator seeded by (seed, k) alone, so a run that was
-    killed and resumed takes exactly the steps of one that was not.
+    Step k draws its batch and noise from a generator seeded by (seed, k) alone, so a run of given
+    `steps` that was killed and resumed takes exactly the steps of one that was not. A run of given
+    minutes takes as many steps as its pace allows.
     """
 
     def __init__(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kspace_denoise.arrays import to_numpy
-from kspace_denoise.demo import phantoms
+from kspace_denoise.demo import phantom_experiment, phantoms
 from kspace_denoise.demo.cases import best_nlm, unbiased_error, untouched
-from kspace_denoise.demo.phantom_experiment import TEST_SNR, training_scans, unseen_cases
+from kspace_denoise.demo.phantom_experiment import TEST_SNR, unseen_cases
 from kspace_denoise.demo.raw_experiment import LOW_SNR, choose_reference, scan_snr
 from kspace_denoise.demo.scores import data_range, mean_row
 from kspace_denoise.scan import Scan
@@ -40,7 +40,7 @@ def test_the_noise_of_the_cases_is_one_and_independent(cases):
 
 
 def test_noisy_scores_one_and_the_reference_scores_zero(cases):
-    assert unbiased_error(untouched(cases), cases).value == pytest.approx(1, abs=0.1)
+    assert unbiased_error(untouched(cases), cases).sigma == pytest.approx(1, abs=0.03)
     both = dataclasses.replace(
         untouched(cases),
         images=np.stack([case.reference for case in cases]),
@@ -57,15 +57,25 @@ def test_nlm_gets_its_best_strength_inside_the_range_that_was_tried(cases):
     assert mean_row(outcome, cases[:2], data_range(cases[:2]))["psnr_db"] > noisy["psnr_db"] + 1
 
 
-def test_training_and_test_subjects_differ(monkeypatch):
-    monkeypatch.setattr(phantoms, "SHAPE", (40, 40))
-    monkeypatch.setattr(phantoms, "SLICES", 1)
-    monkeypatch.setattr("kspace_denoise.demo.phantom_experiment.TRAINING_SUBJECTS", 3)
-    scans = training_scans(seed=0)
-    again = training_scans(seed=0)
-    assert all(np.array_equal(a.kspace, b.kspace) for a, b in zip(scans, again, strict=True))
-    other = training_scans(seed=1)
-    assert not any(np.array_equal(a.kspace, b.kspace) for a in scans for b in other)
+def test_training_and_test_subjects_are_never_the_same(monkeypatch):
+    drawn = []
+
+    def remember(seed, *_, **__):
+        drawn.append(seed)
+        raise StopIteration
+
+    monkeypatch.setattr(phantom_experiment, "scan_phantom", remember)
+    for seed in (0, 1, 2):
+        first = 2 * seed * phantom_experiment.TEST_SEEDS
+        for function, expected in (
+            (phantom_experiment.training_scans, first),
+            (phantom_experiment.unseen_cases, first + phantom_experiment.TEST_SEEDS),
+        ):
+            with pytest.raises((StopIteration, RuntimeError)):
+                function(seed)
+            assert drawn.pop() == expected
+    subjects = phantom_experiment.TRAINING_SUBJECTS, phantom_experiment.TEST_SUBJECTS
+    assert max(subjects) < phantom_experiment.TEST_SEEDS
 
 
 def test_a_better_scan_is_made_noisy_down_to_the_snr(monkeypatch):

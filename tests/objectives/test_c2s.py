@@ -117,6 +117,22 @@ def test_variance_preserving_form_is_this_one_rescaled():
     torch.testing.assert_close(d_vp - x_d, (d - noisy) / (1 + sigma**2).sqrt())
 
 
+def test_variance_preserving_form_has_its_gain():
+    s, sg_d, sg_t, count = 0.3, 0.2, 0.6, 4_000_000
+    clean, n, z = torch.randn(3, count, generator=torch.Generator().manual_seed(0)).unbind(0)
+    x_d = (1 - sg_d**2) ** 0.5 * s * clean + sg_d * n
+    a = ((1 - sg_t**2) / (1 - sg_d**2)) ** 0.5
+    x_t = a * x_d + ((sg_t**2 - sg_d**2) / (1 - sg_d**2)) ** 0.5 * z
+    variance = (1 - sg_t**2) * s**2 + sg_t**2
+    assert float(x_t.var()) == pytest.approx(variance, rel=5 * (2 / count) ** 0.5)
+    # Through the code: in the units of the VE form, x = x_d / √(1 - σ_d²), and the VP gain is
+    # the VE gain over √(1 - σ_t²).
+    sigma, total = (v / (1 - v**2) ** 0.5 for v in (sg_d, sg_t))
+    batch = Batch((x_d / (1 - sg_d**2) ** 0.5).reshape(4, 1000, 1000), torch.full((4,), sigma))
+    k, _ = best_gain(FixedLevel(tau=(total**2 - sigma**2) ** 0.5), batch)
+    assert k / (1 - sg_t**2) ** 0.5 == pytest.approx(0.17241, rel=0.01)
+
+
 class Filter(nn.Module):
     """A gain for each spatial frequency."""
 
