@@ -83,8 +83,15 @@ def demo(
     )
     settings = Settings(seed=seed, minutes=minutes, device=device, tell=note, watch=training_bar)
     experiments = run_demo(out, settings, record, source)
-    for row in experiments[-1].rows():
+    rows = experiments[-1].rows()
+    for row in rows:
         click.echo(_line(row))
+    if rows[0]["data_range"] is not None:
+        click.echo(
+            f"PSNR: complex images in the object mask, data range {rows[0]['data_range']:.1f} "
+            "(SNR units); SSIM: magnitudes, full image, same range"
+        )
+    click.echo(f"reference: {rows[0]['reference']}")
     click.echo(f"report: {out / 'report.html'}")
 
 

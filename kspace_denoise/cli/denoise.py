@@ -74,6 +74,8 @@ def denoise(
         command_line(),
         [path for path in (source, noise_file) if path is not None],
         model=model,
+        model_sha256=provenance.sha256(model) if Path(model).is_file() else None,
+        calibration=calibration,
         stage=stage,
         method=getattr(denoiser, "method", None),
         training=getattr(denoiser, "record", None),

@@ -98,7 +98,11 @@ def train(
         report=training_bar(f"{method} {stage}"),
     )
     denoiser.record["provenance"] = provenance.record(
-        command_line(), sources, seed=seed, method=method, stage=stage
+        command_line(),
+        [*sources, *(path for path in (noise_file, config_file, start) if path is not None)],
+        seed=seed,
+        method=method,
+        stage=stage,
     )
     denoiser.save(out)
     checkpoint.unlink()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kspace_denoise.demo.cases import Case, Outcome
-from kspace_denoise.demo.scores import Row, data_range, mean_row, slice_rows
+from kspace_denoise.demo.scores import Row, data_range, mean_row, paired_gain, slice_rows
 from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.stages import Stage
 from kspace_denoise.training.config import TrainConfig
@@ -34,7 +34,7 @@ class Settings:
 class Experiment:
     """Cases, what the methods made of them, and the sentences that say how.
 
-    `reference` says what the scores compare with.
+    The first outcome is the noisy images. `reference` says what the scores compare with.
     """
 
     title: str
@@ -48,8 +48,15 @@ class Experiment:
     def rows(self) -> list[Row]:
         """Return one row per method and stage."""
         peak = data_range(self.cases)
-        rows = [mean_row(outcome, self.cases, peak, self.seed) for outcome in self.outcomes]
-        return [{**row, "reference": self.reference} for row in rows]
+        noisy = self.outcomes[0]
+        return [
+            {
+                **mean_row(outcome, self.cases, peak, self.seed),
+                **paired_gain(outcome, noisy, self.cases, peak),
+                "reference": self.reference,
+            }
+            for outcome in self.outcomes
+        ]
 
     def slice_rows(self) -> list[Row]:
         """Return one row per method, stage and slice."""

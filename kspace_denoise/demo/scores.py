@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from kspace_denoise import metrics
 from kspace_denoise.demo.cases import Case, Outcome, unbiased_error
@@ -28,6 +29,8 @@ def slice_rows(outcome: Outcome, cases: Sequence[Case], peak: float | None) -> l
             "psnr_db": None,
             "ssim": None,
             "nmse": None,
+            "data_range": peak,
+            "seconds": outcome.seconds,
         }
         if case.reference is not None and peak is not None:
             magnitudes = np.abs(image), np.abs(case.reference)
@@ -61,3 +64,20 @@ def mean_row(outcome: Outcome, cases: Sequence[Case], peak: float | None, seed: 
         "trained_on": outcome.trained_on or None,
         "note": outcome.note,
     }
+
+
+def paired_gain(outcome: Outcome, noisy: Outcome, cases: Sequence[Case], peak: float | None) -> Row:
+    """Return the PSNR gain over the noisy images and its 95 % interval, paired over slices.
+
+    Both None without a reference; the interval (Student's t) is None with fewer than two slices.
+    """
+    rows = zip(slice_rows(outcome, cases, peak), slice_rows(noisy, cases, peak), strict=True)
+    pairs = [(mine["psnr_db"], theirs["psnr_db"]) for mine, theirs in rows]
+    if any(None in pair for pair in pairs):
+        return {"psnr_gain_db": None, "psnr_gain_half_width_db": None}
+    gains = np.array([mine - theirs for mine, theirs in pairs])
+    count = len(gains)
+    half = None
+    if count > 1:
+        half = float(student.ppf(0.975, count - 1) * gains.std(ddof=1) / np.sqrt(count))
+    return {"psnr_gain_db": float(gains.mean()), "psnr_gain_half_width_db": half}

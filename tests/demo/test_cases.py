@@ -10,7 +10,7 @@ from kspace_denoise.demo import phantom_experiment, phantoms
 from kspace_denoise.demo.cases import best_nlm, unbiased_error, untouched
 from kspace_denoise.demo.phantom_experiment import TEST_SNR, unseen_cases
 from kspace_denoise.demo.raw_experiment import LOW_SNR, choose_reference, scan_snr
-from kspace_denoise.demo.scores import data_range, mean_row
+from kspace_denoise.demo.scores import data_range, mean_row, paired_gain
 from kspace_denoise.scan import Scan
 
 
@@ -89,3 +89,18 @@ def test_a_better_scan_is_made_noisy_down_to_the_snr(monkeypatch):
     assert choose_reference(poor, poor.noise_covariance, None, seed=0).reference == "none"
     with pytest.raises(ValueError, match="expected another repetition of the same scan"):
         choose_reference(scan, scan.noise_covariance, Scan(kspace=scan.kspace[:, :2]), seed=0)
+
+
+def test_gains_are_paired_over_slices(cases):
+    noisy = untouched(cases)
+    better = dataclasses.replace(
+        noisy,
+        images=np.stack([(case.noisy + case.reference) / 2 for case in cases]),
+    )
+    gain = paired_gain(better, noisy, cases, data_range(cases))
+    assert gain["psnr_gain_db"] == pytest.approx(20 * np.log10(2), abs=1e-3)
+    assert gain["psnr_gain_half_width_db"] == pytest.approx(0, abs=1e-3)
+    alone = paired_gain(
+        better, noisy, [dataclasses.replace(c, reference=None) for c in cases], None
+    )
+    assert alone == {"psnr_gain_db": None, "psnr_gain_half_width_db": None}
