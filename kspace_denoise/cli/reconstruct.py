@@ -16,6 +16,7 @@ from kspace_denoise.cli.common import (
     command,
     command_line,
     device_option,
+    later_option,
     load_covariance,
     noise_option,
     note,
@@ -61,6 +62,8 @@ class Settings(NamedTuple):
     show_default=True,
     help="Pseudo-replicas for the noise map where it has no closed form (sense).",
 )
+@later_option("--model", "diffusion samplers")
+@later_option("--samples", "diffusion samplers")
 @noise_option()
 @seed_option()
 @device_option()

@@ -12,6 +12,7 @@ from kspace_denoise.cli.common import (
     command,
     command_line,
     device_option,
+    later_option,
     load_covariance,
     noise_option,
     note,
@@ -46,6 +47,8 @@ from kspace_denoise.training.train import train as train_denoiser
 @click.option(
     "--calibration", type=int, default=24, show_default=True, help="Calibration lines of the maps."
 )
+@later_option("--bval", "diffusion data")
+@later_option("--bvec", "diffusion data")
 @noise_option()
 @seed_option()
 @device_option()

@@ -114,6 +114,12 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     assert "expected before-sense or" in fail(
         "train", "c2s", scan_file, "--out", out, "--stage", "sense"
     )
+    assert "--bval belongs to a later version" in fail(
+        "train", "c2s", scan_file, "--out", out, "--bval", "x.bval"
+    )
+    assert "--samples belongs to a later version" in fail(
+        "reconstruct", scan_file, out, "--method", "sense", "--samples", 8
+    )
     assert "nothing to resume" in fail("train", "c2s", scan_file, "--out", out, "--resume")
     config.write_text("stepz = 1")
     assert "unknown setting stepz" in fail(
