@@ -37,7 +37,7 @@ from kspace_denoise.demo.run import run_demo
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    default=2.75,
+    default=3.0,
     show_default=True,
     help="Training time on phantoms; a raw file takes 0.4 of it more for each stage.",
 )
