@@ -15,6 +15,7 @@ from kspace_denoise.stages import (
     check_stage,
     combine_denoised,
     known_covariance,
+    known_sigma,
     reconstruct_slice,
     stage_images,
 )
@@ -78,10 +79,11 @@ def denoise_slices(
     check_sampling(scan.mask, stage)
     psi = known_covariance(scan) if noise_covariance is None else noise_covariance
     for index in range(len(scan.kspace)):
-        if not scan.kspace[index].any():
+        kspace = scan.kspace[index]
+        if not kspace.any():
             yield _blank(scan.kspace.shape[-2:])
             continue
-        piece = reconstruct_slice(scan.kspace[index], psi, scan.slice_mask(index), calibration)
+        piece = reconstruct_slice(kspace, psi, scan.slice_mask(index), calibration)
         yield denoise_slice(piece, denoiser, stage)
 
 
@@ -105,12 +107,7 @@ def denoise_images(images: Images, denoiser: AnyDenoiser) -> Iterator[Denoised]:
     Raises:
         ValueError: if the images come without their noise level.
     """
-    if images.sigma is None:
-        raise ValueError(
-            "these images come without their noise level: give sigma, the standard deviation of "
-            "each real component, in the unit of the images"
-        )
-    sigmas = np.broadcast_to(images.sigma, images.data.shape)
+    sigmas = np.broadcast_to(known_sigma(images), images.data.shape)
     for image, sigma in zip(images.data[:], sigmas, strict=True):
         yield Denoised(to_numpy(denoiser(image, sigma)), image, sigma)
 

@@ -12,7 +12,7 @@ from kspace_denoise import recon
 from kspace_denoise.arrays import Array, namespace, to_numpy
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.recon.noise import combine_coils
-from kspace_denoise.scan import Scan
+from kspace_denoise.scan import Images, Scan
 
 Numpy: TypeAlias = np.ndarray[Any, Any]
 Stage = Literal["before-sense", "after-sense"]
@@ -62,6 +62,20 @@ def known_covariance(scan: Scan) -> Numpy:
         mask = mask[chosen]
     estimate = recon.estimate_noise(kspace, mask=mask, readout_axis=scan.readout_axis)
     return to_numpy(estimate.covariance)
+
+
+def known_sigma(images: Images) -> float | Numpy:
+    """Return the noise level stored with images.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if images.sigma is None:
+        raise ValueError(
+            "these images come without their noise level: give sigma, the standard deviation of "
+            "each real component, in the unit of the images"
+        )
+    return images.sigma
 
 
 def reconstruct_slice(

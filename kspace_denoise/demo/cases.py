@@ -10,6 +10,7 @@ from kspace_denoise import metrics, recon
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.classical import NonLocalMeans
 from kspace_denoise.pipeline import AnyDenoiser, denoise_slice
+from kspace_denoise.recon.noise import combine_coils
 from kspace_denoise.stages import Numpy, Slice, Stage, in_snr_units
 
 STRENGTHS = tuple(float(h) for h in np.geomspace(0.3, 2.0, 14))
@@ -21,7 +22,8 @@ class Case:
     """One slice: the noisy scan, and whatever is known beside it.
 
     `reference` is a better SENSE image through the same coil maps, in the same SNR units, or
-    None. `repetition` is a second scan with independent noise, through the same maps, or None.
+    None. `repetition` is a second scan with independent noise, through the same maps, or None;
+    its noise may have another level, and it is scored in the SNR units of `piece` as well.
     """
 
     piece: Slice
@@ -48,11 +50,21 @@ class Outcome:
     trained_on: str = ""
 
 
-def through_maps(kspace: Numpy, noise_covariance: Numpy, piece: Slice) -> Slice:
-    """Reconstruct other k-space of the same slice with the maps of `piece`."""
-    white = recon.whiten(kspace, noise_covariance)
-    image, sigma = recon.sense(white, piece.coil_maps, piece.mask)
-    return Slice(white, piece.mask, piece.coil_maps, image, sigma)
+def through_maps(
+    kspace: Numpy, noise_covariance: Numpy, piece: Slice, piece_covariance: Numpy
+) -> Slice:
+    """Reconstruct other k-space of the same slice with the maps of `piece`, in the same unit.
+
+    The maps of `piece` are whitened with its own covariance; here they are taken to that of the
+    other k-space.
+    """
+    matrix = recon.whitening_matrix(noise_covariance)
+    maps = combine_coils(
+        matrix @ np.linalg.inv(recon.whitening_matrix(piece_covariance)), piece.coil_maps
+    )
+    white = combine_coils(matrix, kspace)
+    image, sigma = recon.sense(white, maps, piece.mask)
+    return Slice(white, piece.mask, maps, image, sigma)
 
 
 def run_method(
@@ -66,12 +78,14 @@ def run_method(
 ) -> Outcome:
     """Denoise every case, and its repetition with `other` (by default the same denoiser)."""
     started = time.perf_counter()
-    images = np.stack([_denoised(case.piece, denoiser, stage) for case in cases])
+    images = np.stack([_denoised(case.piece, case, denoiser, stage) for case in cases])
     seconds = (time.perf_counter() - started) / len(cases)
-    second = [case.repetition for case in cases if case.repetition is not None]
+    second = [(case.repetition, case) for case in cases if case.repetition is not None]
     repetitions = None
     if len(second) == len(cases):
-        repetitions = np.stack([_denoised(piece, other or denoiser, stage) for piece in second])
+        repetitions = np.stack(
+            [_denoised(piece, case, other or denoiser, stage) for piece, case in second]
+        )
     return Outcome(name, stage, images, repetitions, seconds, note, trained_on)
 
 
@@ -105,7 +119,7 @@ def unbiased_error(
     """Return the error against independent repetitions over all cases, None without them."""
     if outcome.repetitions is None:
         return None
-    second = [in_snr_units(c.repetition.image, c.repetition.sigma) for c in cases if c.repetition]
+    second = [in_snr_units(c.repetition.image, c.piece.sigma) for c in cases if c.repetition]
     return metrics.unbiased_error(
         (outcome.images, outcome.repetitions),
         (np.stack([case.noisy for case in cases]), np.stack(second)),
@@ -128,6 +142,7 @@ def _badness(outcome: Outcome, cases: Sequence[Case], seed: int) -> float:
     return error.value
 
 
-def _denoised(piece: Slice, denoiser: AnyDenoiser, stage: Stage) -> Numpy:
+def _denoised(piece: Slice, case: Case, denoiser: AnyDenoiser, stage: Stage) -> Numpy:
+    """Denoise a piece in its own SNR units; return it in those of the case."""
     image = denoise_slice(piece, denoiser, stage).image
-    return in_snr_units(to_numpy(image), piece.sigma)
+    return in_snr_units(to_numpy(image), case.piece.sigma)

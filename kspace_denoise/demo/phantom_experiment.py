@@ -69,12 +69,12 @@ def _case(subject: Subject, index: int) -> Case:
     scan, repetition = subject.scans
     psi = known_covariance(scan)
     piece = reconstruct_slice(scan.kspace[index], psi)
-    clean = through_maps(subject.clean[index], psi, piece)
+    clean = through_maps(subject.clean[index], psi, piece, psi)
     return Case(
         piece=piece,
         mask=subject.mask[index],
         reference=in_snr_units(clean.image, piece.sigma),
-        repetition=through_maps(repetition.kspace[index], psi, piece),
+        repetition=through_maps(repetition.kspace[index], psi, piece, psi),
     )
 
 

@@ -174,11 +174,16 @@ def raw_cases(source: Source) -> list[Case]:
         piece = reconstruct_slice(source.scan.kspace[index], source.covariance, mask)
         reference = repetition = None
         if source.better is not None:
-            better = through_maps(source.better.kspace[index], source.covariance, piece)
+            better = through_maps(
+                source.better.kspace[index], source.covariance, piece, source.covariance
+            )
             reference = in_snr_units(better.image, piece.sigma)
         if source.repetition is not None:
             repetition = through_maps(
-                source.repetition.kspace[index], source.repetition_covariance, piece
+                source.repetition.kspace[index],
+                source.repetition_covariance,
+                piece,
+                source.covariance,
             )
         image = in_snr_units(piece.image, piece.sigma)
         both = image if repetition is None else image + in_snr_units(repetition.image, piece.sigma)

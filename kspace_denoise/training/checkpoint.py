@@ -9,23 +9,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from kspace_denoise.formats.atomic import atomic
+
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
     """Write tensors and a JSON record, under a temporary name that is then renamed.
 
     A kill at any moment leaves the old file or the new one, never a part.
     """
-    path = Path(path)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(save(contiguous, metadata={"kspace_denoise": json.dumps(record)}))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.write(save(contiguous, metadata={"kspace_denoise": json.dumps(record)}))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

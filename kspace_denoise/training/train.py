@@ -17,6 +17,7 @@ from kspace_denoise.stages import (
     check_stage,
     in_snr_units,
     known_covariance,
+    known_sigma,
     reconstruct_slice,
     stage_images,
 )
@@ -112,9 +113,4 @@ def noisy_images(
                         reconstruct_slice(kspace, psi, mask, calibration), stage
                     )
         else:
-            if source.sigma is None:
-                raise ValueError(
-                    "these images come without their noise level: give sigma, the standard "
-                    "deviation of each real component, in the unit of the images"
-                )
-            yield from in_snr_units(source.data[:], source.sigma)
+            yield from in_snr_units(source.data[:], known_sigma(source))

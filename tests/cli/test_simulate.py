@@ -210,4 +210,8 @@ def test_torch_tensors_give_the_same_scan(
 
 @pytest.mark.cuda
 def test_on_a_gpu(scan_file: Path) -> None:
-    succeed("simulate", scan_file, scan_file.with_name("a.h5"), "--sigma", 1, "--device", "cuda")
+    out = scan_file.with_name("a.h5")
+    succeed("simulate", scan_file, out, "--sigma", 1, "--device", "cuda")
+    added = formats.read(out).kspace[:] - formats.read(scan_file).kspace[:]
+    level = np.sqrt(np.mean(np.abs(added) ** 2) / 2)
+    assert level == pytest.approx(1, abs=5 / np.sqrt(4 * added.size))

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from kspace_denoise import sim
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.demo import phantom_experiment, phantoms
 from kspace_denoise.demo.cases import best_nlm, unbiased_error, untouched
 from kspace_denoise.demo.phantom_experiment import TEST_SNR, unseen_cases
-from kspace_denoise.demo.raw_experiment import LOW_SNR, choose_reference, scan_snr
+from kspace_denoise.demo.raw_experiment import LOW_SNR, choose_reference, raw_cases, scan_snr
 from kspace_denoise.demo.scores import data_range, mean_row, paired_gain
 from kspace_denoise.scan import Scan
 
@@ -104,3 +105,25 @@ def test_gains_are_paired_over_slices(cases):
         better, noisy, [dataclasses.replace(c, reference=None) for c in cases], None
     )
     assert alone == {"psnr_gain_db": None, "psnr_gain_half_width_db": None}
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_repetition_with_other_noise_keeps_the_unit_of_the_first(monkeypatch, factor):
+    monkeypatch.setattr(phantoms, "SLICES", 1)
+    monkeypatch.setattr(phantoms, "SHAPE", (64, 64))
+    head = phantoms.scan_phantom(seed=4, snr=9)
+    psi = head.scans[0].noise_covariance
+    other_psi = factor**2 * psi
+    other = Scan(kspace=sim.add_noise(head.clean, other_psi, seed=1), noise_covariance=other_psi)
+    source = choose_reference(head.scans[0], psi, other, 0, other_psi)
+    (case,) = raw_cases(source)
+    inside = case.mask
+    assert case.repetition.sigma[inside] / case.piece.sigma[inside] == pytest.approx(factor)
+    first, second = case.piece.image[inside], case.repetition.image[inside]
+    gain = np.vdot(first, second) / np.vdot(first, first)
+    noise = 1 / 9**2  # noise in `first` pulls the regression down by no more than this share
+    error = 5 * factor / 9 / np.sqrt(inside.sum())
+    assert 1 - 2 * noise - error < gain.real < 1 + error
+    found = unbiased_error(untouched([case]), [case]).sigma
+    expected = np.sqrt((1 + factor**2) / 2)
+    assert found == pytest.approx(expected, rel=5 / np.sqrt(4 * inside.sum()))
