@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
-from kspace_denoise.objectives import make_objective
+from kspace_denoise.objectives import Objective, make_objective
 from kspace_denoise.stages import Numpy, Stage, check_stage, in_snr_units
 from kspace_denoise.symmetry import symmetric_mean
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import signal_scale
-from kspace_denoise.training.trainer import Objective
 
 UNIT = "SNR: the noise has sigma = 1 per real component; networks see images of root mean square 1"
 IMAGES_AT_ONCE = 8

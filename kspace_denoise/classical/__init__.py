@@ -1,8 +1,12 @@
 """Denoisers that need no training; each is called like a trained one: `denoiser(image, sigma)`."""
 
+from collections.abc import Callable
+from typing import Any
+
+from kspace_denoise.arrays import Array
 from kspace_denoise.classical.nlm import NonLocalMeans
 
-CLASSICAL: dict[str, type[NonLocalMeans]] = {"nlm": NonLocalMeans}
+CLASSICAL: dict[str, Callable[[], Callable[[Array, Any], Array]]] = {"nlm": NonLocalMeans}
 """Denoisers that need no training, by the name that is used everywhere."""
 
 __all__ = ["CLASSICAL", "NonLocalMeans"]

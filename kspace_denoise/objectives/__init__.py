@@ -5,8 +5,9 @@ from typing import Any
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.objectives.objective import Objective
 
-METHODS: dict[str, type[C2S]] = {"c2s": C2S}
+METHODS: dict[str, type[Objective]] = {"c2s": C2S}
 """Methods that can be trained, by the name that is used everywhere."""
 
 
@@ -22,7 +23,7 @@ def check_method(method: str) -> None:
         )
 
 
-def make_objective(method: str, paper: bool = False, **settings: Any) -> C2S:
+def make_objective(method: str, paper: bool = False, **settings: Any) -> Objective:
     """Return the objective of a method: our defaults, or the paper's, with settings changed.
 
     Raises:
@@ -37,4 +38,4 @@ def make_objective(method: str, paper: bool = False, **settings: Any) -> C2S:
     return dataclasses.replace(base, **settings)
 
 
-__all__ = ["C2S", "METHODS", "Batch", "check_method", "make_objective"]
+__all__ = ["C2S", "METHODS", "Batch", "Objective", "check_method", "make_objective"]

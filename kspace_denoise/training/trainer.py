@@ -6,28 +6,18 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives import Batch, Objective
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
-
-
-class Objective(Protocol):
-    """One paper's equation."""
-
-    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the scalar that training lowers."""
-
-    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the clean images of noisy ones (batch, y, x), level `sigma` (batch,)."""
 
 
 @dataclasses.dataclass
@@ -159,7 +149,7 @@ class Trainer:
 
     def identity(self) -> dict[str, Any]:
         """Return what must agree between a checkpoint and the run that resumes it."""
-        objective = {"name": type(self.objective).__name__, **dataclasses.asdict(self.objective)}  # type: ignore[call-overload]
+        objective = {"name": type(self.objective).__name__, **dataclasses.asdict(self.objective)}
         config = self.config.to_dict()
         for free in ("minutes", "steps", "checkpoint_seconds", "symmetries"):
             config.pop(free)

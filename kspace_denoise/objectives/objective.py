@@ -1,0 +1,27 @@
+"""What every objective offers: one paper's equation, as a loss and as an inference rule."""
+
+from typing import Any, ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from kspace_denoise.objectives.batch import Batch
+
+
+class Objective(Protocol):
+    """A frozen dataclass of hyper-parameters, with the equations that use them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def paper(cls) -> Self:
+        """Return the paper's hyper-parameters."""
+        ...
+
+    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the scalar that training lowers."""
+        ...
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the clean images of noisy ones (batch, y, x), level `sigma` (batch,)."""
+        ...
