@@ -42,10 +42,12 @@ def complex_dtype(x: Array) -> DType:
 def like(values: Array, reference: Array, dtype: DType = None) -> Array:
     """Return `values` as an array of the kind and on the device of `reference`.
 
-    `dtype` defaults to the dtype that `values` has. Numpy arrays and anything that numpy
-    understands are accepted beside arrays of the reference's own kind.
+    `dtype` defaults to the dtype that `values` has. Numpy arrays, torch tensors and anything that
+    numpy understands are accepted beside arrays of the reference's own kind.
     """
     xp = namespace(reference)
+    if array_api_compat.is_torch_array(values) and not array_api_compat.is_torch_array(reference):
+        values = _from_torch(values, reference)
     if not array_api_compat.is_array_api_obj(values):
         values = np.asarray(values)
     if array_api_compat.is_numpy_array(values) and not array_api_compat.is_numpy_array(reference):
@@ -54,6 +56,29 @@ def like(values: Array, reference: Array, dtype: DType = None) -> Array:
     elif not array_api_compat.is_numpy_array(values):
         values = array_api_compat.to_device(values, array_api_compat.device(reference))
     return values if dtype is None else xp.astype(values, dtype, copy=False)
+
+
+def to_torch(x: Array) -> Array:
+    """Return the array as a torch tensor where it lives: the same memory wherever that is safe.
+
+    Numpy arrays on read-only memory or with negative strides are copied. The tensor must be read
+    only: it may share the caller's memory.
+    """
+    if array_api_compat.is_torch_array(x):
+        return x
+    import torch
+
+    if array_api_compat.is_cupy_array(x):
+        return torch.utils.dlpack.from_dlpack(x)
+    values = to_numpy(x)
+    usable = values.flags.writeable and all(stride >= 0 for stride in values.strides)
+    return torch.from_numpy(values if usable else values.copy())
+
+
+def _from_torch(values: Array, reference: Array) -> Array:
+    if array_api_compat.is_cupy_array(reference) and values.is_cuda:
+        return namespace(reference).from_dlpack(values)
+    return to_numpy(values)
 
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:

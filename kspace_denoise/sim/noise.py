@@ -6,11 +6,18 @@ from typing import Any
 import numpy as np
 
 from kspace_denoise.arrays import Array, is_complex, like, namespace, real_dtype, to_numpy
+from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.random import Seed, complex_normal
 
 
 def add_noise(
-    kspace: Array, noise_covariance: Array, seed: Seed, mask: Array | None = None
+    kspace: Array,
+    noise_covariance: Array,
+    seed: Seed,
+    mask: Array | None = None,
+    *,
+    noise_profile: Array | None = None,
+    noise_spectrum: Array | None = None,
 ) -> Array:
     """Add coil noise to k-space; the slices, coils and samples share one draw.
 
@@ -21,23 +28,48 @@ def add_noise(
             singular.
         seed: integer or generator.
         mask: broadcastable to `(..., ky, kx)`; only the samples it keeps receive noise.
+        noise_profile: relative standard deviation over the image, see `noise_like`.
+        noise_spectrum: relative power over k-space, see `noise_like`.
 
     Returns:
         The noisy k-space, of the kind and precision of `kspace`.
 
     Raises:
         TypeError: if the k-space is not complex.
-        ValueError: if the covariance or the mask does not fit, see `covariance_root`.
+        ValueError: if the covariance, the mask, the profile or the spectrum does not fit.
     """
-    noise = noise_like(kspace, noise_covariance, seed)
+    noise = noise_like(
+        kspace,
+        noise_covariance,
+        seed,
+        noise_profile=noise_profile,
+        noise_spectrum=noise_spectrum,
+    )
     if mask is not None:
         noise *= _per_coil(mask, kspace)
     noise += kspace
     return noise
 
 
-def noise_like(kspace: Array, noise_covariance: Array, seed: Seed) -> Array:
-    """Draw coil noise alone, of the shape, kind and precision of `kspace`: see `add_noise`."""
+def noise_like(
+    kspace: Array,
+    noise_covariance: Array,
+    seed: Seed,
+    *,
+    noise_profile: Array | None = None,
+    noise_spectrum: Array | None = None,
+) -> Array:
+    """Draw coil noise alone, of the shape, kind and precision of `kspace`: see `add_noise`.
+
+    `noise_profile`, broadcastable to `(y, x)`, is what a receiver filter leaves: the noise's
+    standard deviation over the image, relative to that of the covariance. `noise_spectrum`,
+    broadcastable to `(ky, kx)`, is the noise's relative power over k-space: unequal averaging, a
+    taper, 0 where nothing was acquired. The filter acts first.
+
+    Raises:
+        TypeError: if the k-space is not complex.
+        ValueError: if the covariance, the profile or the spectrum does not fit.
+    """
     if not is_complex(kspace):
         raise TypeError(
             f"k-space has dtype {kspace.dtype}, expected complex64 or complex128: noise of a "
@@ -51,8 +83,13 @@ def noise_like(kspace: Array, noise_covariance: Array, seed: Seed) -> Array:
     xp = namespace(kspace)
     coils = kspace.shape[-3]
     root = like(covariance_root(noise_covariance, coils) * math.sqrt(0.5), kspace, kspace.dtype)
+    profile = _relative(noise_profile, "noise_profile", kspace)
+    spectrum = _relative(noise_spectrum, "noise_spectrum", kspace)
     flat = (*kspace.shape[:-2], kspace.shape[-2] * kspace.shape[-1])
-    return xp.reshape(xp.matmul(root, complex_normal(flat, kspace, seed)), kspace.shape)
+    noise = xp.reshape(xp.matmul(root, complex_normal(flat, kspace, seed)), kspace.shape)
+    if profile is not None:
+        noise = fft2c(profile * ifft2c(noise))
+    return noise if spectrum is None else noise * xp.sqrt(spectrum)
 
 
 def covariance_root(noise_covariance: Array, coils: int) -> np.ndarray[Any, Any]:
@@ -84,6 +121,24 @@ def covariance_root(noise_covariance: Array, coils: int) -> np.ndarray[Any, Any]
             f"noise covariance has the negative eigenvalue {values[0]:.3g}: no noise can have it"
         )
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T)
+
+
+def _relative(values: Array | None, name: str, kspace: Array) -> Array | None:
+    """Check a profile or spectrum; return it in the precision of the k-space."""
+    if values is None:
+        return None
+    relative = to_numpy(values)
+    grid = tuple(kspace.shape[-2:])
+    if relative.ndim > 2 or not all(
+        n in (1, m) for n, m in zip(relative.shape[::-1], grid[::-1], strict=False)
+    ):
+        raise ValueError(
+            f"{name} has shape {relative.shape}, which does not broadcast to {grid}, the last two "
+            "axes of the k-space"
+        )
+    if not (np.isfinite(relative).all() and (relative >= 0).all()):
+        raise ValueError(f"{name} holds values that are negative, NaN or infinite")
+    return like(relative, kspace, real_dtype(kspace))
 
 
 def _per_coil(mask: Array, kspace: Array) -> Array:

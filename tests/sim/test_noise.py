@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kspace_denoise.arrays import to_numpy
+from kspace_denoise.fourier import ifft2c
 from kspace_denoise.sim import add_noise, noise_like
 from kspace_denoise.sim.noise import covariance_root
 from tests.helpers import assert_same_kind, complex_array, random_covariance
@@ -142,3 +143,30 @@ def test_noise_stays_on_the_gpu(rng):
     assert noisy.device == kspace.device
     assert not noisy[..., ~mask].any()
     check_covariance(noisy[..., mask], psi)
+
+
+def test_a_profile_shapes_the_noise_of_the_image_and_a_spectrum_that_of_kspace(kind, rng) -> None:
+    psi = random_covariance(rng, 2)
+    profile = np.linspace(0.4, 1.5, 24, dtype=np.float32)
+    spectrum = np.r_[np.zeros(3), np.linspace(0.2, 2, 18)].astype(np.float32)[:, None]
+    empty = kind(np.zeros((4000, 2, 21, 24), np.complex64))
+    noise = to_numpy(noise_like(empty, psi, 3, noise_profile=profile, noise_spectrum=spectrum))
+    level = np.diag(psi).real
+    in_image = np.mean(np.abs(ifft2c(noise)) ** 2, axis=0) / level[:, None, None]
+    in_kspace = np.mean(np.abs(noise) ** 2, axis=0) / level[:, None, None]
+    error = 5 / np.sqrt(4000)  # five standard errors of a mean of exponential variables
+    np.testing.assert_allclose(
+        in_image, np.broadcast_to(profile**2 * spectrum.mean(), in_image.shape), rtol=error
+    )
+    np.testing.assert_allclose(
+        in_kspace, np.broadcast_to(spectrum * np.mean(profile**2), in_kspace.shape), rtol=error
+    )
+
+
+@pytest.mark.parametrize("name", ["noise_profile", "noise_spectrum"])
+def test_a_profile_that_does_not_fit_is_refused(name) -> None:
+    kspace = np.zeros((1, 6, 8), np.complex64)
+    with pytest.raises(ValueError, match=f"{name} has shape \\(6,\\), which does not broadcast"):
+        noise_like(kspace, np.eye(1), 0, **{name: np.ones(6)})
+    with pytest.raises(ValueError, match=f"{name} holds values that are negative"):
+        add_noise(kspace, np.eye(1), 0, **{name: -np.ones(8)})
