@@ -1,8 +1,8 @@
 """The noise of a scan from its own k-space, where no noise scan exists: found safely or not at all.
 
-The outermost samples of k-space hold little signal. They are taken for noise only after evidence
-that they are: see `noise_evidence`. Signal up to the edge, a filter, unequal averaging or
-interference give a `NoiseNotFound` that says so, never a number.
+First the air around the object in the coil images, where the profile and the spectrum of the noise
+show as well, then the outermost samples of k-space. Either must pass the checks for thermal noise.
+Signal, ringing, ghosts or interference give a `NoiseNotFound` that says so, never a number.
 """
 
 import math
@@ -13,33 +13,38 @@ from scipy.special import gammaincinv
 
 from kspace_denoise.arrays import Array, like, namespace, to_numpy
 from kspace_denoise.recon.checks import check_kspace
-from kspace_denoise.recon.noise import whitening_matrix
-from kspace_denoise.recon.noise_evidence import Moments, effective_samples, find_fault, moments
+from kspace_denoise.recon.noise_air import AirNoise, air_noise
+from kspace_denoise.recon.noise_background import equal_coils
+from kspace_denoise.recon.noise_not_found import NoiseNotFound
+from kspace_denoise.recon.noise_outer import outer_noise
 from kspace_denoise.recon.sense_operator import sampling_mask
 
 Map: TypeAlias = np.ndarray[Any, Any]
 
-_FRACTIONS = (0.2, 0.1, 0.05)  # of the samples, the outermost; the first that is noise serves
 _EMPTY_LINE = 0.01  # a line below this fraction of the median line's power was not acquired
-_SAMPLES_PER_COIL = 10
-
-
-class NoiseNotFound(ValueError):  # noqa: N818 - the name is part of the public interface
-    """No part of k-space could be shown to hold noise only."""
 
 
 class NoiseEstimate(NamedTuple):
-    """A noise covariance found in k-space.
+    """The noise found in a scan.
 
-    `covariance` is Psi[i, j] = E[n_i conj(n_j)], complex128 `(coils, coils)`. With 95 %
-    probability the true sigma, over all coils, lies between `interval[0]` and `interval[1]` times
-    the estimate: the sampling error of `samples_used` k-space positions, corrected for their
-    correlation. Remaining signal and uneven noise, tolerated up to about 10 %, come on top.
+    `covariance` is Psi[i, j] = E[n_i conj(n_j)] of an acquired sample, complex128 `(coils, coils)`.
+    With 95 % probability the true sigma, over all coils, lies between `interval[0]` and
+    `interval[1]` times the estimate: the sampling error of the independent samples, and what near
+    and far samples differ by. `samples_used` counts the positions.
+
+    `profile` is what a receiver filter leaves: the noise's standard deviation over the image,
+    relative to its root mean square, `(y, 1)` or `(1, x)`. `spectrum` is what unequal averaging or
+    a taper leaves: the noise's power over k-space `(ky, kx)`, its mean 1 over the acquired samples
+    and 0 elsewhere. Both are float32, and None where the noise is flat. `used` says where the noise
+    was found.
     """
 
     covariance: Array
     interval: tuple[float, float]
     samples_used: int
+    profile: Array | None
+    spectrum: Array | None
+    used: str
 
     @property
     def sigma(self) -> float:
@@ -51,17 +56,18 @@ class NoiseEstimate(NamedTuple):
 def estimate_noise(
     kspace: Array, mask: Array | None = None, readout_axis: int | None = None
 ) -> NoiseEstimate:
-    """Estimate the noise covariance from the outermost samples of k-space `(..., coils, ky, kx)`.
+    """Estimate the noise of k-space `(..., coils, ky, kx)` from that k-space alone.
 
     All slices and repetitions count as one scan. Samples where the mask is 0, that are exactly
-    zero in all coils, or that lie on a line of next to no power are left out. `readout_axis` is
-    -1, -2, or None if there is none or it is unknown: along the readout the receiver filter
-    correlates the noise, along a phase-encoding axis correlation means signal or processing.
-    Where the filter falls off, the level is the mean over the field of view.
+    zero in all coils, or that lie on a line of next to no power were not acquired. `readout_axis`
+    is -1, -2, or None if there is none or it is unknown: only along a known readout does the noise
+    get a profile. In the air the level is right to a few per cent even where a filter, a taper or
+    zero-filling shape it. At the edge of k-space, which serves undersampled scans and images
+    without air, the noise must be flat.
 
     Raises:
-        NoiseNotFound: if no region can be shown to hold only noise of one level; the message says
-            why. Then measure the noise with a noise scan.
+        NoiseNotFound: if no region can be shown to hold only noise; the message says why. Then
+            measure the noise with a noise scan.
         TypeError: if the k-space is not complex.
         ValueError: if the k-space is malformed or holds NaN, or the mask does not fit.
     """
@@ -74,45 +80,52 @@ def estimate_noise(
         kspace = kspace * xp.expand_dims(xp.broadcast_to(mask, _without_coils(kspace)), axis=-3)
     slices = xp.reshape(kspace, (-1, *kspace.shape[-3:]))
     sampled = _sampled_positions(slices)
-    radius = _radius(sampled)
-    first = _outermost(sampled, radius, 0.0, _FRACTIONS[0])
-    evidence = moments(slices, _whitening(slices, first))
-    faults = []
-    for fraction in _FRACTIONS:
-        region = _outermost(sampled, radius, 0.0, fraction)
-        inner = _outermost(sampled, radius, fraction, 2 * fraction)
-        fault = find_fault(evidence, region, inner, readout_axis)
-        if fault is None:
-            return _estimate(slices, region, evidence)
-        faults.append(fault)
-    raise _not_found(faults[0])
+    air: AirNoise | str = "undersampled, so its images alias"
+    if _is_full(sampled):
+        used = sampled.any(axis=(1, 2))
+        air = air_noise(to_numpy(slices)[used], np.any(sampled, axis=0), readout_axis)
+    if not isinstance(air, str):
+        return _from_air(air, kspace)
+    outer = outer_noise(slices, sampled, readout_axis)
+    if isinstance(outer, str):
+        raise NoiseNotFound(f"the air around the object: {air}; the outer k-space: {outer}")
+    # Signal that falls off towards the edge leaves about as much as the last band lost.
+    doubt = 1.5 * abs(outer.fall)
+    interval = _interval(outer.samples * equal_coils(to_numpy(outer.covariance)), doubt)
+    place = f"the outermost {outer.positions} samples of k-space"
+    return NoiseEstimate(outer.covariance, interval, outer.positions, None, None, place)
 
 
-def _not_found(reason: str) -> NoiseNotFound:
-    return NoiseNotFound(
-        f"no noise-only region in k-space: {reason}. Measure the noise with a noise scan "
-        "(--noise FILE), or give its covariance"
+def _from_air(air: AirNoise, kspace: Array) -> NoiseEstimate:
+    def returned(relative: Map | None) -> Array | None:
+        flat = relative is None or np.ptp(relative) == 0
+        return None if flat else like(np.asarray(relative, np.float32), kspace)
+
+    return NoiseEstimate(
+        like(air.covariance, kspace),
+        _interval(air.samples, air.doubt),
+        air.positions,
+        returned(air.profile),
+        returned(air.spectrum),
+        f"{air.positions} pixels of air around the object",
     )
 
 
-def _estimate(slices: Array, region: Map, evidence: Moments) -> NoiseEstimate:
-    """Return the covariance of the region with its interval (chi-squared)."""
-    covariance = _region_covariance(slices, region)
-    psi = to_numpy(covariance)
-    # Unequal or correlated coils carry fewer independent samples of the common level.
-    share = np.trace(psi).real ** 2 / np.sum(np.abs(psi) ** 2) / evidence.coils
-    freedom = 2 * effective_samples(evidence, region) * share
+def _interval(samples: float, doubt: float) -> tuple[float, float]:
+    """Return the 95 % interval of sigma, relative: chi-squared, widened by a relative doubt."""
+    freedom = 2 * samples
     low, high = (math.sqrt(freedom / (2 * gammaincinv(freedom / 2, p))) for p in (0.975, 0.025))
-    return NoiseEstimate(covariance, (low, high), int(region.sum()))
+    return 1 - math.hypot(1 - low, doubt), 1 + math.hypot(high - 1, doubt)
 
 
 def _sampled_positions(slices: Array) -> Map:
     """Return where `(slices, ky, kx)` something was acquired."""
     xp = namespace(slices)
     power = to_numpy(xp.sum(xp.abs(slices) ** 2, axis=1, dtype=xp.float64))
-    sampled = to_numpy(xp.any(slices != 0, axis=1))
+    sampled: Map = to_numpy(xp.any(slices != 0, axis=1))
     if not sampled.any():
-        raise _not_found("it is zero everywhere")
+        raise NoiseNotFound("it is zero everywhere")
+    sampled = np.array(sampled)
     for axis in (1, 2):
         line = power.sum(axis=(0, axis)) / np.maximum(1, sampled.sum(axis=(0, axis)))
         empty = line < _EMPTY_LINE * np.median(line[sampled.any(axis=(0, axis))])
@@ -120,53 +133,18 @@ def _sampled_positions(slices: Array) -> Map:
     return sampled
 
 
-def _radius(sampled: Map) -> Map:
-    """Return the radius `(ky, kx)`, 1 at the ends of both axes of the sampled part."""
-    squared = np.zeros(sampled.shape[1:])
-    for axis in (0, 1):
-        size = squared.shape[axis]
-        position = np.abs(np.arange(size) - size // 2)
-        extent = position[sampled.any(axis=(0, 2 - axis))].max(initial=1)
-        squared += np.expand_dims((position / extent) ** 2, axis=1 - axis)
-    radius: Map = np.sqrt(squared)
-    return radius
+def _is_full(sampled: Map) -> bool:
+    """Tell whether every acquired slice is sampled without gaps, its edges apart.
 
-
-def _outermost(sampled: Map, radius: Map, start: float, stop: float) -> Map:
-    """Return the sampled positions between two fractions, counted from the outermost."""
-    ranks = np.quantile(np.broadcast_to(radius, sampled.shape)[sampled], [1 - stop, 1 - start])
-    within: Map = radius >= ranks[0]
-    if start > 0:
-        within = within & (radius < ranks[1])
-    return np.logical_and(sampled, within)
-
-
-def _region_covariance(slices: Array, region: Map) -> Array:
-    """Return the covariance of the region, slice by slice, in complex128."""
-    xp = namespace(slices)
-    coils = slices.shape[1]
-    total = xp.zeros((coils, coils), dtype=xp.complex128, device=slices.device)
-    for i in range(slices.shape[0]):
-        selected = xp.astype(slices[i, ...], xp.complex128) * like(region[i], slices, xp.complex128)
-        samples = xp.reshape(selected, (coils, -1))
-        total = total + samples @ xp.conj(xp.matrix_transpose(samples))
-    return total / int(region.sum())
-
-
-def _whitening(slices: Array, region: Map) -> Array:
-    """Return the whitening matrix of a region, checked to have enough samples of enough size."""
-    coils = slices.shape[1]
-    if region.sum() < _SAMPLES_PER_COIL * coils:
-        raise _not_found(f"{int(region.sum())} outer samples are too few for {coils} coils")
-    covariance = _region_covariance(slices, region)
-    level = math.sqrt(np.trace(to_numpy(covariance)).real / coils)
-    xp = namespace(slices)
-    if level < np.finfo(np.float32).eps * float(xp.max(xp.abs(slices))):
-        raise _not_found("the outer samples are rounding errors, not noise")
-    try:
-        return whitening_matrix(covariance)
-    except ValueError as error:
-        raise _not_found(f"the outer samples are not noise of {coils} coils: {error}") from error
+    Partial Fourier, zero-filled margins and an elliptical shutter leave no gap.
+    """
+    places = [one for one in sampled if one.any()]
+    if any(np.any(one != places[0]) for one in places):
+        return False
+    rows, columns = (np.flatnonzero(places[0].any(axis=axis)) for axis in (1, 0))
+    inside = places[0][rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    whole = inside.any(axis=1).all() and inside.any(axis=0).all()
+    return bool(whole and inside.mean() > 0.75)
 
 
 def _without_coils(kspace: Array) -> tuple[int, ...]:

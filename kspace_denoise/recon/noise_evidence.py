@@ -80,13 +80,18 @@ def find_fault(
                 f"its level differs by {abs(ratio - 1):.0%} (standard error {uncertain:.0%}) "
                 f"between {name}: filtered, averaged unequally, or too few samples"
             )
-    fall = _level(evidence, inner) / _level(evidence, region) - 1
+    fall = level_fall(evidence, region, inner)
     if abs(fall) + math.sqrt(2) * error > _FALL:
         return (
             f"its level still changes by {fall:+.0%} towards the centre, so signal or a filter "
             "reaches the edge of k-space"
         )
     return _not_thermal(evidence, region, readout_axis, error)
+
+
+def level_fall(evidence: Moments, region: Map, inner: Map) -> float:
+    """Return by how much the level of the next band inwards exceeds that of the region."""
+    return _level(evidence, inner) / _level(evidence, region) - 1
 
 
 def effective_samples(evidence: Moments, region: Map) -> float:

@@ -26,6 +26,9 @@ def low_field(
     source_field: float,
     seed: Seed,
     mask: Array | None = None,
+    *,
+    noise_profile: Array | None = None,
+    noise_spectrum: Array | None = None,
 ) -> LowField:
     """Simulate an acquisition at `field` from one at `source_field` (both in tesla).
 
@@ -43,6 +46,8 @@ def low_field(
         source_field: the field of the acquisition.
         seed: integer or generator.
         mask: the acquired samples, broadcastable to `(..., ky, kx)`; no others receive noise.
+        noise_profile: of the source's noise over the image, which the added noise takes over.
+        noise_spectrum: likewise over k-space; see `noise_like`.
 
     Raises:
         ValueError: if the field is above the source field or not a positive number, or as
@@ -60,7 +65,14 @@ def low_field(
     a = float(field) / float(source_field)
     f, b = 1.0, 1.0
     added = noise_covariance * (a**2 * b - a**4 * f**2)
-    noisy = add_noise(kspace * (a**2 * f), added, seed, mask)
+    noisy = add_noise(
+        kspace * (a**2 * f),
+        added,
+        seed,
+        mask,
+        noise_profile=noise_profile,
+        noise_spectrum=noise_spectrum,
+    )
     record = {
         "law": "Wu, Chen, Nayak, PLoS ONE 11:e0154711 (2016)",
         "field_T": float(field),

@@ -1,111 +1,169 @@
-"""The noise estimate from k-space: right within its interval on noise, and silent on the rest."""
+"""The noise of a scan without a noise scan: right within its interval, or refused."""
 
 import h5py
 import numpy as np
 import pytest
 
+from kspace_denoise import sim
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.recon import NoiseNotFound, estimate_noise
-from kspace_denoise.recon.noise import combine_coils
-from tests.helpers import assert_same_kind, complex_array, random_covariance
+from tests.helpers import assert_same_kind, random_covariance
 from tests.recon.cases import disc, smooth_maps
 
-SIZE = (64, 60)
+SIZE = (96, 90)
+PROFILE = 1 - 0.6 * np.abs(np.linspace(-1, 1, SIZE[1])) ** 6  # a receiver filter along x
+PROFILE /= np.sqrt(np.mean(PROFILE**2))
+TAPER = np.cos(np.linspace(-1.2, 1.2, SIZE[0])) ** 2  # along ky
+TAPER = (TAPER / TAPER.mean())[:, None]
 
 
-def signal(coils=2, size=SIZE, snr=20.0):
-    """k-space of a disc whose edges are soft enough to leave the corners empty."""
+def signal(coils, snr=15.0, size=SIZE):
+    """k-space of a disc that leaves a third of the image to the air; edges a few pixels soft."""
     y, x = (np.linspace(-1, 1, n) for n in size)
-    window = np.exp(-8 * (y[:, None] ** 2 + x**2))
-    return snr * window * fft2c(smooth_maps(coils, size) * disc(size))
+    window = np.exp(-2 * (y[:, None] ** 2 + x**2))
+    return (snr * window * fft2c(smooth_maps(coils, size) * disc(size))).astype(np.complex64)
 
 
-def noisy(rng, coils=2, slices=3, psi=None, size=SIZE):
-    noise = complex_array(rng, (slices, coils, *size))
-    if psi is not None:
-        noise = combine_coils(np.linalg.cholesky(psi) / np.sqrt(2), noise)
-    return (signal(coils, size) + noise).astype(np.complex64)
+def scan(psi, slices=1, seed=0, snr=15.0, size=SIZE, **shape):
+    kspace = np.broadcast_to(signal(len(psi), snr, size), (slices, len(psi), *size))
+    return sim.add_noise(kspace, psi, seed, **shape)
 
 
-def test_covariance_and_interval_of_a_noisy_scan(rng, kind):
+def sigma_of(psi):
+    return np.sqrt(np.trace(psi).real / len(psi) / 2)
+
+
+def test_covariance_and_what_comes_with_it(rng, kind):
     psi = random_covariance(rng, 3)
-    kspace = noisy(rng, 3, 4, psi)
+    kspace = scan(psi, slices=2)
     given = kind(kspace)
-    estimate = estimate_noise(given)
+    estimate = estimate_noise(given, readout_axis=-1)
     assert_same_kind(estimate.covariance, given)
     np.testing.assert_array_equal(to_numpy(given), kspace)
     found = to_numpy(estimate.covariance)
     assert found.dtype == np.complex128
-    assert estimate.samples_used == pytest.approx(0.2 * 4 * 64 * 60, rel=0.05)
     error = np.sqrt(np.outer(np.diag(psi).real, np.diag(psi).real) / estimate.samples_used)
-    assert (np.abs(found - psi) < 5 * error).all()
-    sigma = np.sqrt(np.trace(psi).real / 6)
-    assert estimate.sigma == pytest.approx(sigma, rel=0.03)
-    low, high = estimate.interval
-    assert 0.97 < low < 1 < high < 1.03
+    assert (np.abs(found - psi) < 5 * error + 0.01 * np.abs(psi)).all()
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.02)
+    assert estimate.profile is None
+    assert estimate.spectrum is None
+    assert estimate.used == f"{estimate.samples_used} pixels of air around the object"
+    assert estimate.samples_used > 0.1 * 2 * np.prod(SIZE)
 
 
-@pytest.mark.parametrize("filtered", [False, True])
-def test_the_interval_covers_the_truth_at_its_rate(rng, filtered):
-    trials, covered, width = 120, 0, []
+def test_the_interval_covers_the_truth_on_phantoms():
+    covered, trials = 0, 40
+    for seed in range(5000, 5000 + trials):
+        coils, snr = (1, 4, 8)[seed % 3], (6, 15, 40)[seed // 3 % 3]
+        psi = sim.array_covariance(coils, seed=seed) / snr**2
+        kspace = sim.phantom((96, 101), seed=seed, coils=coils).kspace
+        estimate = estimate_noise(sim.add_noise(kspace, psi, seed), readout_axis=(-1, -2)[seed % 2])
+        low, high = estimate.interval
+        assert high - low < 0.2
+        covered += low < sigma_of(psi) / estimate.sigma < high
+    # A true rate of 95 % gives fewer than 33 of 40 once in 500 such tests.
+    assert covered >= 33
+
+
+def test_a_receiver_filter_is_a_profile(rng, kind):
+    psi = random_covariance(rng, 4)
+    estimate = estimate_noise(kind(scan(psi, 4, noise_profile=PROFILE)), readout_axis=-1)
+    assert estimate.spectrum is None
+    assert estimate.profile.shape == (1, SIZE[1])
+    found = to_numpy(estimate.profile)
+    assert found.dtype == np.float32
+    # Columns through the object have 40 air pixels in four slices: 2 % each after smoothing.
+    np.testing.assert_allclose(found[0], PROFILE, rtol=0.1)
+    assert np.sqrt(np.mean((found[0] / PROFILE - 1) ** 2)) < 0.03
+    assert np.mean(found**2) == pytest.approx(1, abs=1e-5)
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.03)
+
+
+def test_a_profile_follows_the_readout_axis(rng):
+    psi = random_covariance(rng, 4)
+    kspace = scan(psi, 4, noise_profile=PROFILE)
+    turned = estimate_noise(np.swapaxes(kspace, -1, -2), readout_axis=-2)
+    np.testing.assert_allclose(
+        turned.profile.T, estimate_noise(kspace, readout_axis=-1).profile, rtol=1e-5
+    )
+    for wrong in (None, -2):
+        with pytest.raises(NoiseNotFound, match="give readout_axis=-1 if that is the readout"):
+            estimate_noise(kspace, readout_axis=wrong)
+
+
+def test_a_taper_is_a_spectrum(rng, kind):
     psi = random_covariance(rng, 2)
-    truth = np.sqrt(np.trace(psi).real / 4)
-    # A receiver filter that rolls off to 0.4 at the edges of the readout.
-    profile = 1 - 0.6 * np.abs(np.linspace(-1, 1, SIZE[1])) ** 8
-    profile /= np.sqrt(np.mean(profile**2))
-    for _ in range(trials):
-        kspace = noisy(rng, 2, 1, psi) - signal()
-        if filtered:
-            kspace = fft2c(profile * ifft2c(kspace, axes=(-1,)), axes=(-1,))
-        try:
-            estimate = estimate_noise(kspace + signal(), readout_axis=-1)
-        except NoiseNotFound:
-            continue
-        width.append(np.diff(estimate.interval)[0])
-        covered += estimate.interval[0] < truth / estimate.sigma < estimate.interval[1]
-    # Refusals of good data are rare, and the rate is 95 % within three standard errors of 2 %.
-    assert len(width) > 0.95 * trials
-    assert 0.89 < covered / len(width) < 1
-    assert np.mean(width) < 0.08
+    estimate = estimate_noise(kind(scan(psi, 6, noise_spectrum=TAPER)), readout_axis=-1)
+    assert estimate.profile is None
+    found = to_numpy(estimate.spectrum)
+    assert found.shape == SIZE
+    assert found.dtype == np.float32
+    inside = slice(6, -6)  # the ends, by the resolution of the spectrum, hold their neighbours too
+    np.testing.assert_allclose(found[inside, 0], TAPER[inside, 0], atol=0.2)
+    assert np.ptp(found, axis=1).max() == 0
+    assert found.mean() == pytest.approx(1, abs=1e-5)
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.03)
 
 
-def test_one_coil_one_slice_and_odd_sizes(rng):
-    estimate = estimate_noise(noisy(rng, 1, 1, size=(97, 95))[0])
-    assert estimate.sigma == pytest.approx(1, abs=0.05)
+def test_noise_that_differs_between_the_halves_of_kspace_is_a_spectrum(rng):
+    psi = random_covariance(rng, 2)
+    halves = np.where(np.arange(SIZE[1]) < 45, 1.6, 0.4)
+    estimate = estimate_noise(scan(psi, 6, noise_spectrum=halves), readout_axis=-2)
+    place = np.arange(SIZE[1])
+    away = np.abs(place % 45 - 22) < 14  # from both steps, by the resolution of the spectrum
+    np.testing.assert_allclose(estimate.spectrum[0, away], halves[away], atol=0.25)
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.03)
 
 
-def test_undersampled_and_zero_filled_samples_are_left_out(rng):
-    kspace = noisy(rng, 2, 4)
-    mask = np.ones(60, bool)
-    mask[1:20:2] = False
-    kspace[..., :6, :] = 0  # a corner-cutting scan pads with zeros
-    kspace[..., 58:] *= 1e-4  # lines of next to no power, as some files hold
-    kspace[..., ~mask] = 1e3
-    estimate = estimate_noise(kspace, mask=mask)
-    assert estimate.sigma == pytest.approx(1, abs=0.05)
-    kspace[..., ~mask] = 0
-    assert estimate_noise(kspace).sigma == estimate.sigma
+def test_filter_and_taper_are_told_apart(rng):
+    psi = random_covariance(rng, 2)
+    kspace = scan(psi, 6, noise_profile=PROFILE, noise_spectrum=TAPER)
+    estimate = estimate_noise(kspace, readout_axis=-1)
+    np.testing.assert_allclose(estimate.profile[0], PROFILE, rtol=0.1)
+    np.testing.assert_allclose(estimate.spectrum[6:-6, 0], TAPER[6:-6, 0], atol=0.2)
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.04)
 
 
-def test_an_elliptical_scan_uses_its_own_rim(rng):
-    kspace = noisy(rng, 2, 6)
+@pytest.mark.parametrize("lines", [slice(0, 20), slice(80, None), [0, 1, 2, 85, 86, 87, 88, 89]])
+def test_zero_filled_lines_hold_no_noise(rng, lines):
+    psi = random_covariance(rng, 2)
+    kspace = scan(psi, 4)
+    kspace[..., lines] = 0
+    estimate = estimate_noise(kspace)
+    acquired = np.ones(SIZE[1], bool)
+    acquired[lines] = False
+    np.testing.assert_array_equal(
+        estimate.spectrum, np.broadcast_to(acquired, SIZE).astype(np.float32)
+    )
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.03)
+    masked = estimate_noise(kspace, mask=acquired)
+    np.testing.assert_allclose(masked.covariance, estimate.covariance)
+
+
+def test_lines_of_next_to_no_power_were_not_acquired():
+    kspace = scan(2 * np.eye(1), 4)
+    kspace[..., -6:] *= 1e-4
+    estimate = estimate_noise(kspace)
+    assert not estimate.spectrum[:, -6:].any()
+    assert estimate.sigma == pytest.approx(1, rel=0.03)
+
+
+def test_an_elliptical_scan_has_its_corners_empty():
     y, x = (np.linspace(-1, 1, n) for n in SIZE)
     inside = np.hypot(y[:, None], x) < 1
-    assert estimate_noise(kspace * inside).sigma == pytest.approx(1, abs=0.05)
+    estimate = estimate_noise(scan(2 * np.eye(2), 4) * inside)
+    assert estimate.sigma == pytest.approx(1, rel=0.03)
+    assert not estimate.spectrum[~inside].any()
 
 
-def taper(kspace):
-    return kspace * np.linspace(0.5, 1, SIZE[0])[:, None]
-
-
-def window(kspace):
-    hamming = np.outer(np.hamming(SIZE[0]), np.hamming(SIZE[1]))
-    return kspace * hamming
-
-
-def unequal_averaging(kspace):
-    return kspace * np.where(np.arange(SIZE[1]) < 30, 1.5, 1)
+def test_blank_slices_and_single_slices():
+    kspace = scan(2 * np.eye(2), 3)
+    kspace[1] = 0
+    assert estimate_noise(kspace).sigma == pytest.approx(1, rel=0.03)
+    assert estimate_noise(kspace[0]).sigma == pytest.approx(1, rel=0.03)
+    odd = scan(2 * np.eye(1), 1, size=(97, 95))
+    assert estimate_noise(odd[0]).sigma == pytest.approx(1, rel=0.04)
 
 
 def unequal_slices(kspace):
@@ -116,118 +174,114 @@ def magnitude_made(kspace):
     return fft2c(np.abs(ifft2c(kspace)) + 0j)
 
 
-def interference(kspace):
-    lines = np.exp(0.8j * np.arange(SIZE[0]))[:, None]
-    return kspace + 2 * lines
-
-
-def spikes(kspace):
-    generator = np.random.default_rng(0)
-    hit = generator.random(kspace.shape) < 0.01
-    return kspace + 10 * hit * np.exp(2j * np.pi * generator.random(kspace.shape))
-
-
-def smoothed(kspace):
-    noise = ifft2c(kspace - signal()) * (np.abs(np.linspace(-1, 1, SIZE[0])) < 0.6)[:, None]
-    return fft2c(noise) + signal()
+def moving_level(kspace):
+    return fft2c(ifft2c(kspace) * (1 + 0.4 * np.linspace(-1, 1, SIZE[0]))[:, None])
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (taper, "between negative and positive ky"),
-        (window, r"between the inner and outer k|towards the centre"),
-        (unequal_averaging, r"between negative and positive kx"),
-        (unequal_slices, "first and the second half of the slices"),
-        (magnitude_made, "k and -k are conjugates"),
-        (interference, "along axis -2 are correlated"),
-        (spikes, "kurtosis is"),
-        (smoothed, "along axis -2 are correlated"),
+        (unequal_slices, "slice 2 has next to none at the level of the other slices"),
+        (magnitude_made, "made from images"),
+        (moving_level, "it varies along axis -2 of the image"),
     ],
 )
-def test_what_is_not_plain_noise_is_refused(rng, spoil, message):
-    kspace = noisy(rng, 2, 4)
-    estimate_noise(kspace)
-    with pytest.raises(NoiseNotFound, match=message):
-        estimate_noise(spoil(kspace))
-
-
-def test_correlation_is_tolerated_along_the_readout_only(rng):
-    profile = 1 - 0.6 * np.abs(np.linspace(-1, 1, SIZE[1])) ** 2
-    kspace = fft2c(profile * ifft2c(noisy(rng, 2, 4)))
+def test_what_is_not_thermal_noise_is_refused(spoil, message):
+    kspace = scan(2 * np.eye(2), 4)
     estimate_noise(kspace, readout_axis=-1)
-    estimate_noise(kspace)
-    with pytest.raises(NoiseNotFound, match="along axis -1 are correlated"):
-        estimate_noise(kspace, readout_axis=-2)
+    with pytest.raises(NoiseNotFound, match=message):
+        estimate_noise(spoil(kspace), readout_axis=-1)
 
 
-def test_real_noise_is_refused(rng):
-    kspace = rng.standard_normal((3, 2, *SIZE)) + 0j
-    with pytest.raises(NoiseNotFound, match="real and imaginary parts are correlated"):
-        estimate_noise(kspace)
+def test_bursts_in_kspace_are_no_noise(rng):
+    """They fill the air with stripes; the edge of k-space still tells the thermal noise."""
+    kspace = scan(random_covariance(rng, 2), 4)
+    spoiled = kspace.copy()
+    spoiled[:, :, 30, 20] += 400
+    spoiled[:, :, 60, 71] += 400j
+    with_bursts, without = estimate_noise(spoiled), estimate_noise(kspace)
+    assert "outermost" in with_bursts.used
+    assert with_bursts.sigma == pytest.approx(without.sigma, rel=0.03)
 
 
-def test_pure_signal_is_refused():
-    edges = fft2c(smooth_maps(4, SIZE) * (np.abs(disc(SIZE)) > 0.5))
-    with pytest.raises(NoiseNotFound, match=r"level differs|correlated|kurtosis"):
-        estimate_noise(edges)
+def test_an_object_that_leaves_no_air_is_refused():
+    kspace = sim.phantom((128, 128), seed=0, coils=4).kspace
+    middle = ifft2c(kspace)[:, 44:84, 44:84]  # nothing but brain
+    with pytest.raises(NoiseNotFound, match="no part of the scan is noise alone"):
+        estimate_noise(sim.add_noise(fft2c(middle), np.eye(4) / 800, 0))
+
+
+def test_rounding_errors_are_no_noise():
     y, x = (np.linspace(-1, 1, n) for n in SIZE)
-    smooth = np.exp(-20 * (y[:, None] ** 2 + x**2)) * smooth_maps(4, SIZE)
-    with pytest.raises(NoiseNotFound, match=r"rounding errors|not noise of 4 coils"):
-        estimate_noise(fft2c(smooth.astype(np.complex64)))
+    smooth = np.exp(-60 * (y[:, None] ** 2 + x**2)) * np.exp(1j * x)
+    with pytest.raises(NoiseNotFound, match="rounding errors"):
+        estimate_noise(fft2c(smooth[None].astype(np.complex64)))
 
 
-def test_zeros_and_too_few_samples_are_refused(rng):
-    with pytest.raises(NoiseNotFound, match="it is zero everywhere"):
-        estimate_noise(np.zeros((2, *SIZE), np.complex64))
-    with pytest.raises(NoiseNotFound, match="outer samples are too few for 16 coils"):
-        estimate_noise(complex_array(rng, (16, 16, 16)))
-    with pytest.raises(NoiseNotFound, match="too few samples"):
-        estimate_noise(complex_array(rng, (1, 20, 20)))
-    kspace = complex_array(rng, (3, *SIZE))
-    kspace[1] = 0
-    with pytest.raises(NoiseNotFound, match=r"not noise of 3 coils: .* not positive definite"):
+def test_dead_coils_are_refused():
+    kspace = scan(2 * np.eye(3), 2)
+    kspace[:, 1] = 0
+    with pytest.raises(NoiseNotFound, match=r"not the noise of 3 coils: .* not positive definite"):
         estimate_noise(kspace)
 
 
-def test_a_thin_ring_of_samples_is_refused(rng):
-    y, x = (np.arange(n) - n // 2 for n in (128, 128))
-    ring = (y[:, None] ** 2 + x**2) == 50**2  # one radius only
-    kspace = complex_array(rng, (1, 64, 1, 128, 128)) * ring
-    with pytest.raises(NoiseNotFound, match="too few samples surround"):
-        estimate_noise(kspace)
-
-
-def test_malformed_input_is_refused(rng):
-    kspace = complex_array(rng, (2, *SIZE))
-    with pytest.raises(ValueError, match="readout_axis is 1"):
-        estimate_noise(kspace, readout_axis=1)
-    with pytest.raises(ValueError, match=r"mask of shape \(64,\)"):
-        estimate_noise(kspace, mask=np.ones(64))
-    with pytest.raises(TypeError, match="kspace is float32"):
-        estimate_noise(kspace.real)
-    assert issubclass(NoiseNotFound, ValueError)
+def test_undersampled_scans_are_measured_at_the_edge_of_kspace():
+    mask = np.ones(SIZE[1], bool)
+    mask[1:40:2] = False
+    estimate = estimate_noise(scan(2 * np.eye(2), 8, snr=5), mask=mask)
+    assert "outermost" in estimate.used
+    assert estimate.sigma == pytest.approx(1, rel=0.05)
 
 
 def read(folder, name):
     with h5py.File(folder / f"{name}.h5") as file:
         axis = {"-1": -1, "-2": -2}.get(str(file.attrs["readout_axis"]))
-        return file["kspace"][:], axis, dict(file.attrs)
+        return file["kspace"][:], axis
 
 
-@pytest.mark.parametrize("name", ["brain8ch_full", "ulf55mT_human_FISP_FA50"])
-def test_real_scans_match_their_image_background(real_data, name):
-    kspace, axis, attributes = read(real_data, name)
-    estimate = estimate_noise(kspace, readout_axis=axis)
-    assert estimate.sigma == pytest.approx(attributes["noise_sigma_per_channel"], rel=0.08)
+def test_brain8ch_agrees_with_its_corners(real_data):
+    kspace, axis = read(real_data, "brain8ch_full")
+    image = ifft2c(kspace[0])
+    corners = [
+        image[:, ys, xs] for ys in (np.s_[:16], np.s_[-16:]) for xs in (np.s_[:16], np.s_[-16:])
+    ]
+    truth = np.sqrt(np.mean(np.abs(corners) ** 2) / 2)
+    assert estimate_noise(kspace, readout_axis=axis).sigma == pytest.approx(truth, rel=0.05)
 
 
-@pytest.mark.parametrize("kind_of_data", ["EMIraw", "EMIremoved"])
-def test_real_repetitions_match_their_difference(real_data, kind_of_data):
-    scans = [read(real_data, f"ulf55mT_FLAIR_cage_{kind_of_data}_s01_rep{i}")[0] for i in (1, 2)]
+def test_siemens_profile_agrees_with_the_difference_of_two_scans(real_data):
+    one, two = (read(real_data, f"pulseq3T_phantom_4ch_sol{i}")[0] for i in (13, 15))
+    scale = np.vdot(two, one) / np.vdot(two, two)
+    difference = ifft2c((one - scale * two) / np.sqrt(1 + abs(scale) ** 2))
+    rows = np.r_[0:80, 225:256]  # beyond the phantom, which the scale fits to a few per cent only
+    truth = np.mean(np.abs(difference[:, :, rows]) ** 2, axis=(0, 1, 2)) / 2
+    estimate = estimate_noise(one, readout_axis=-1)
+    # Means of seven columns: a single one tells the truth to 2.4 % only.
+    found, truth = (
+        np.sqrt(np.convolve(square, np.ones(7) / 7, "valid"))
+        for square in ((estimate.sigma * estimate.profile[0]) ** 2, truth)
+    )
+    np.testing.assert_allclose(found, truth, rtol=0.05)
+
+
+@pytest.mark.parametrize("shield", ["cage", "nocage"])
+def test_55_mt_repetitions_agree_with_their_difference(real_data, shield):
+    scans = [read(real_data, f"ulf55mT_FLAIR_{shield}_EMIremoved_s01_rep{i}")[0] for i in (1, 2)]
     truth = np.sqrt(np.mean(np.abs(scans[0] - scans[1]) ** 2) / 4)
     for kspace in scans:
-        assert estimate_noise(kspace, readout_axis=-2).sigma == pytest.approx(truth, rel=0.1)
+        assert estimate_noise(kspace, readout_axis=-2).sigma == pytest.approx(truth, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["caseA_AXT2", "caseC_AXT2"])
+def test_tapered_55_mt_scans_have_the_spectrum_of_their_empty_rows(real_data, name):
+    kspace, axis = read(real_data, f"ulf55mT_{name}")
+    empty = ifft2c(kspace, axes=(-2,))[..., np.r_[:14, 118:128], :]  # rows beyond the head
+    truth = np.mean(np.abs(empty) ** 2, axis=(0, 1, 2))
+    truth = np.convolve(truth / truth.mean(), np.ones(9) / 9, "same")
+    found = estimate_noise(kspace, readout_axis=axis).spectrum.mean(axis=0)
+    assert found[0] == 0
+    away = np.r_[8:54, 72:116]  # from the centre, which signal may reach, and the smoothed ends
+    np.testing.assert_allclose(found[away], truth[away], atol=0.25)
 
 
 @pytest.mark.parametrize(
@@ -237,13 +291,9 @@ def test_real_repetitions_match_their_difference(real_data, kind_of_data):
         "brain8ch_poisson_R8",
         "editer80mT_slice_1",
         "ulf55mT_FLAIR_nocage_EMIraw_s01_rep1",
-        "ulf55mT_caseA_AXT1",
-        "ulf55mT_caseA_AXT2",
-        "ulf55mT_caseB_AXFLAIR",
-        "ulf55mT_volunteer_3DFSE_coronal",
     ],
 )
 def test_real_scans_without_plain_noise_are_refused(real_data, name):
-    kspace, axis, _ = read(real_data, name)
+    kspace, axis = read(real_data, name)
     with pytest.raises(NoiseNotFound, match="noise scan"):
         estimate_noise(kspace, readout_axis=axis)
