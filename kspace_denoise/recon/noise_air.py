@@ -8,7 +8,12 @@ from scipy import signal
 
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.noise_air_evidence import SAMPLES_PER_COIL, find_fault
-from kspace_denoise.recon.noise_background import Background, find_background, samples_of
+from kspace_denoise.recon.noise_background import (
+    Background,
+    agreeing_pixels,
+    find_background,
+    samples_of,
+)
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
 from kspace_denoise.recon.noise_shape import Spectrum, smoothing_width, spectrum_of
 
@@ -77,8 +82,8 @@ def _better_axis(images: Map, passed: Map, readout_axis: int | None) -> int | No
     middle = images[len(images) // 2, None]
 
     def air(axis: int | None) -> float:
-        found = find_background(middle, passed, axis)
-        return 0.0 if found is None else found.agreeing
+        found = agreeing_pixels(middle, passed, axis)
+        return 0.0 if found is None else float(found[0].mean())
 
     others = {axis: air(axis) for axis in (-1, -2) if axis != readout_axis}
     best = max(others, key=lambda axis: others[axis])

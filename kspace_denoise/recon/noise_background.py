@@ -38,15 +38,13 @@ class Background(NamedTuple):
 
     `pixels` is bool `(slices, y, x)`; `profile` the noise's relative standard deviation `(y, 1)` or
     `(1, x)`, root mean square 1; `covariance` that of the pixels after division by the profile;
-    `agreeing` the share of the image that agrees with it, before near air was dropped; `rise` by
-    how much the level of the near half of the air exceeds that of the far half.
+    `rise` by how much the level of the near half of the air exceeds that of the far half.
     """
 
     pixels: Map
     profile: Map
     covariance: Map
     colour: Colour
-    agreeing: float
     rise: float
     rise_error: float
 
@@ -61,6 +59,14 @@ def find_background(images: Map, passed: Map, readout_axis: int | None) -> Backg
 
     `passed` `(ky, kx)` is the noise power that each sample of k-space passes on to the images.
     """
+    found = agreeing_pixels(images, passed, readout_axis)
+    return None if found is None else _far_enough(images, *found)
+
+
+def agreeing_pixels(
+    images: Map, passed: Map, readout_axis: int | None
+) -> tuple[Map, Map, float] | None:
+    """Find the pixels of the lowest common level, the profile, and how alike neighbours are."""
     profile = _first_profile(images, readout_axis)
     power = _box(np.mean(np.abs(images) ** 2, axis=1) / profile**2, _BOXES[0])
     pixels = np.asarray(power <= np.quantile(power, _DARKEST))
@@ -75,7 +81,7 @@ def find_background(images: Map, passed: Map, readout_axis: int | None) -> Backg
             excess = max(excess, colour(scaled, pixels).excess)
         if readout_axis is not None:
             profile = unit_rms(profile * line_profile(power, pixels, readout_axis))
-    return _far_enough(images, pixels, profile, excess)
+    return pixels, profile, excess
 
 
 def samples_of(images: Map, pixels: Map) -> Map:
@@ -140,7 +146,7 @@ def _agree(power: Map, pixels: Map, size: int, excess: float) -> Map:
 def _far_enough(images: Map, pixels: Map, profile: Map, excess: float) -> Background:
     """Drop the near half of the air as long as it is brighter than the far half."""
     distance = np.stack([ndimage.distance_transform_edt(ndimage.binary_closing(p)) for p in pixels])
-    scaled, agreeing = images / profile, float(pixels.mean())
+    scaled = images / profile
     away = pixels & (distance > _MARGIN)
     pixels = away if away.sum() > _FEWEST_PIXELS else pixels
     while True:
@@ -151,7 +157,7 @@ def _far_enough(images: Map, pixels: Map, profile: Map, excess: float) -> Backgr
         near = pixels & ~far
         power = whitened_power(scaled, covariance)
         rise = math.sqrt(power[near].mean() / power[far].mean()) - 1 if far.any() else 0.0
-        found = Background(pixels, profile, covariance, shape, agreeing, rise, 0.0)
+        found = Background(pixels, profile, covariance, shape, rise, 0.0)
         error = 1 / math.sqrt(found.samples)  # of the ratio of two levels of half the samples
         found = found._replace(rise_error=error)
         if rise < 1.5 * error or far.sum() < _FEWEST_PIXELS:

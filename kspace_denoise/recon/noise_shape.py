@@ -87,15 +87,10 @@ def spectrum_of(found: Colour, axis: int, passed: Map) -> Spectrum:
 def colour(images: Map, pixels: Map) -> Colour:
     """Measure the colour of noise in the pixels `(slices, y, x)` of `(slices, coils, y, x)`."""
     ny, nx = images.shape[-2:]
-    correlation: Map = np.zeros((2 * ny, 2 * nx), np.complex128)
-    count: Map = np.zeros((2 * ny, 2 * nx), np.complex128)
-    for image, where in zip(images, pixels, strict=True):
-        for one in image:
-            correlation += _correlation(one * where)
-        count += len(image) * _correlation(where.astype(np.complex64))
-    correlation, count = (
-        np.roll(x, (-ny, -nx), axis=(0, 1)) for x in (correlation, np.real(count))
-    )
+    nothing: Map = np.zeros((1, 1))
+    products = sum((_power(x * here) for x, here in zip(images, pixels, strict=True)), nothing)
+    pairs = sum((_power(here[None].astype(np.complex64)) for here in pixels), nothing)
+    correlation, count = _correlation(products), np.real(_correlation(pairs)) * images.shape[1]
     rho = correlation / np.maximum(count, 1) / (correlation[0, 0].real / count[0, 0])
     near = [np.r_[0 : min(_LAGS, n // 2) + 1] for n in (ny, nx)]
     lags = [np.r_[-a[-1] : a[-1] + 1] for a in near]
@@ -107,11 +102,16 @@ def colour(images: Map, pixels: Map) -> Colour:
     return Colour((rho[near[0], 0], rho[0, near[1]]), excess, float(count[0, 0]))
 
 
-def _correlation(image: Map) -> Map:
-    """Return the sums of image(r + lag) conj(image(r)), lag 0 at the centre of twice the grid."""
-    ny, nx = image.shape
-    padded = np.pad(image, ((0, ny), (0, nx)))
-    return np.asarray(ifft2c(np.abs(fft2c(padded)) ** 2) * math.sqrt(padded.size))
+def _power(images: Map) -> Map:
+    """Return the power spectrum, summed over coils; the margin keeps lags from wrapping."""
+    padded = np.pad(images, ((0, 0), (0, _LAGS + 1), (0, _LAGS + 1)))
+    return np.asarray(np.sum(np.abs(fft2c(padded)) ** 2, axis=0, dtype=np.float64))
+
+
+def _correlation(power: Map) -> Map:
+    """Return the sums of image(r + lag) conj(image(r)), lag 0 at index 0."""
+    centred = ifft2c(power.astype(np.complex128)) * math.sqrt(power.size)
+    return np.roll(centred, [-(n // 2) for n in power.shape], axis=(0, 1))
 
 
 def line_profile(power: Map, pixels: Map, readout_axis: int) -> Map:
