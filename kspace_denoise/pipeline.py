@@ -8,13 +8,14 @@ import numpy as np
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import (
+    KnownNoise,
     Numpy,
     Slice,
     Stage,
     check_sampling,
     check_stage,
     combine_denoised,
-    known_covariance,
+    known_noise,
     known_sigma,
     reconstruct_slice,
     stage_images,
@@ -42,12 +43,16 @@ def denoise(
     stage: Stage = "after-sense",
     *,
     noise_covariance: Numpy | None = None,
-    calibration: int = 24,
+    calibration: int | None = None,
+    replicas: int = 0,
     allow_other_stage: bool = False,
 ) -> Denoised:
-    """Denoise every slice of a scan, before or after SENSE.
+    """Denoise every slice of a scan, before or after SENSE, and stack the results.
 
-    `noise_covariance` overrides the scan's own. `Images` are denoised as they are.
+    `noise_covariance` overrides the scan's own. `calibration` is the side of the k-space centre
+    that coil maps come from, by default what is fully sampled, at most 24. `replicas` measure the
+    noise map where it has no closed form. `Images` are denoised as they are. For scans that do
+    not fit into memory see `denoise_slices`, or the command line.
 
     Raises:
         ValueError: if the denoiser was trained for the other stage (`allow_other_stage` lets it
@@ -58,7 +63,9 @@ def denoise(
     slices = list(
         denoise_images(scan, denoiser)
         if isinstance(scan, Images)
-        else denoise_slices(scan, denoiser, stage, noise_covariance, calibration)
+        else denoise_slices(
+            scan, denoiser, stage, known_noise(scan, noise_covariance), calibration, replicas
+        )
     )
     sigmas = [one.sigma for one in slices if one.sigma is not None]
     return Denoised(
@@ -72,25 +79,26 @@ def denoise_slices(
     scan: Scan,
     denoiser: AnyDenoiser,
     stage: Stage,
-    noise_covariance: Numpy | None = None,
-    calibration: int = 24,
+    noise: KnownNoise,
+    calibration: int | None = None,
+    replicas: int = 0,
 ) -> Iterator[Denoised]:
     """Yield each slice of a scan denoised; one slice is in memory at a time."""
-    check_sampling(scan.mask, stage)
-    psi = known_covariance(scan) if noise_covariance is None else noise_covariance
+    check_sampling(scan.mask, stage, replicas)
     for index in range(len(scan.kspace)):
         kspace = scan.kspace[index]
         if not kspace.any():
-            yield _blank(scan.kspace.shape[-2:])
+            yield _blank(kspace)
             continue
-        piece = reconstruct_slice(kspace, psi, scan.slice_mask(index), calibration)
+        mask = scan.slice_mask(index)
+        piece = reconstruct_slice(kspace, noise, mask, calibration, replicas=replicas)
         yield denoise_slice(piece, denoiser, stage)
 
 
-def _blank(shape: tuple[int, ...]) -> Denoised:
+def _blank(kspace: Numpy) -> Denoised:
     """Return what a slice without any sample gives: an image that is 0 and holds no noise."""
-    image = np.zeros(shape, np.complex64)
-    return Denoised(image, image, np.zeros(shape, np.float32))
+    image = np.zeros(kspace.shape[-2:], kspace.dtype)
+    return Denoised(image, image, np.zeros(image.shape, image.real.dtype))
 
 
 def denoise_slice(piece: Slice, denoiser: AnyDenoiser, stage: Stage) -> Denoised:

@@ -8,6 +8,8 @@ import numpy as np
 
 Numpy: TypeAlias = np.ndarray[Any, Any]
 
+_SINGULAR = 1e-7  # of the largest eigenvalue: a covariance below cannot whiten
+
 
 class Sliceable(Protocol):
     """What k-space must offer: `kspace[i]` and `kspace[:]` give numpy arrays."""
@@ -63,6 +65,10 @@ class LazySlices:
             return np.asarray(self._checked(int(chosen))[tuple(rest)])
         return np.asarray(self._stack(chosen)[(slice(None), *rest)])
 
+    def unchecked(self, index: int) -> Numpy:
+        """Return a slice also where it holds NaN or infinity, to look into what is wrong."""
+        return self._read_slice(index)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Numpy:
         if copy is False:
             raise ValueError("k-space that is read when asked for cannot be viewed without a copy")
@@ -107,7 +113,12 @@ class Scan:
         mask: bool, True where sampled, broadcastable to `(slices, ky, kx)`; None: all sampled.
         noise_covariance: complex `(coils, coils)`, E[n_i conj n_j]; white noise of standard
             deviation sigma per real component has 2 sigma² I.
-        noise_profile: relative noise level over the image, broadcastable to `(y, x)`.
+        noise_profile: standard deviation of the noise over the image, broadcastable to `(y, x)`,
+            as a receiver filter leaves it: root mean square 1, so that the covariance is the mean
+            over the field of view. None where flat.
+        noise_spectrum: power of the noise over k-space, broadcastable to `(ky, kx)`, relative to
+            the covariance: unequal averaging, a taper, 0 where nothing was acquired; mean 1 over
+            the acquired samples. None where flat.
         field_strength: in tesla.
         readout_axis: -1, -2, or None where unknown or where both axes are phase-encoded.
         header: whatever else the file says, by name.
@@ -120,6 +131,7 @@ class Scan:
     mask: Numpy | None = None
     noise_covariance: Numpy | None = None
     noise_profile: Numpy | None = None
+    noise_spectrum: Numpy | None = None
     field_strength: float | None = None
     readout_axis: int | None = None
     header: dict[str, Any] = field(default_factory=dict)
@@ -133,10 +145,12 @@ class Scan:
             covariance = np.asarray(self.noise_covariance)
             _check_covariance(covariance, coils)
             object.__setattr__(self, "noise_covariance", covariance)
-        if self.noise_profile is not None:
-            profile = np.asarray(self.noise_profile)
-            _check_broadcast("noise_profile", profile.shape, (ky, kx), "(y, x)")
-            object.__setattr__(self, "noise_profile", profile)
+        for name, axes in (("noise_profile", "(y, x)"), ("noise_spectrum", "(ky, kx)")):
+            if getattr(self, name) is not None:
+                relative = np.asarray(getattr(self, name))
+                _check_broadcast(name, relative.shape, (ky, kx), axes)
+                _check_relative(name, relative)
+                object.__setattr__(self, name, relative)
         if self.field_strength is not None and not 0 < self.field_strength < np.inf:
             raise ValueError(
                 f"field_strength is {self.field_strength}, expected tesla above zero or None"
@@ -249,6 +263,13 @@ def _check_broadcast(name: str, given: tuple[int, ...], wanted: tuple[int, ...],
         raise ValueError(f"{name} has shape {given}, which does not fit {of} = {wanted}")
 
 
+def _check_relative(name: str, values: Numpy) -> None:
+    if values.dtype.kind not in "fiu" or not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError(f"{name} must be real, finite and not negative")
+    if not values.any():
+        raise ValueError(f"{name} holds zeros only: no noise at all")
+
+
 def _check_covariance(covariance: Numpy, coils: int) -> None:
     if covariance.shape != (coils, coils):
         raise ValueError(
@@ -260,5 +281,9 @@ def _check_covariance(covariance: Numpy, coils: int) -> None:
     scale = np.abs(covariance).max()
     if np.abs(covariance - covariance.conj().T).max() > 1e-5 * scale:
         raise ValueError("noise_covariance is not Hermitian, so it is not a covariance")
-    if np.linalg.eigvalsh(covariance).min() < -1e-5 * scale:
-        raise ValueError("noise_covariance has negative eigenvalues, so it is not a covariance")
+    values = np.linalg.eigvalsh(covariance)
+    if not values[0] > _SINGULAR * values[-1]:
+        raise ValueError(
+            f"noise_covariance is not positive definite (eigenvalues {values[0]:.3g} to "
+            f"{values[-1]:.3g}): remove dead or duplicate coils, or measure it with more samples"
+        )

@@ -4,12 +4,16 @@
 `before-sense`: on every whitened coil image, before the coils are combined.
 """
 
+import dataclasses
+import math
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
 from kspace_denoise import recon
 from kspace_denoise.arrays import Array, namespace, to_numpy
+from kspace_denoise.calibration import CALIBRATION, calibration_size
+from kspace_denoise.crop import centre_crop
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.recon.noise import combine_coils
 from kspace_denoise.scan import Images, Scan
@@ -18,14 +22,36 @@ Numpy: TypeAlias = np.ndarray[Any, Any]
 Stage = Literal["before-sense", "after-sense"]
 STAGES: tuple[str, ...] = get_args(Stage)
 SLICES_FOR_NOISE = 16
+BYTES_FOR_NOISE = 2**27
+"""Of k-space that noise is measured in: at most so many slices, and bytes unless that is one."""
+
+
+class KnownNoise(NamedTuple):
+    """What is known of the noise of a scan.
+
+    `covariance` is Psi[i, j] = E[n_i conj(n_j)], `(coils, coils)`, in the squared unit of the
+    k-space; `profile` and `spectrum` are as in `Scan`, None where flat. `source` says where all
+    this comes from.
+    """
+
+    covariance: Numpy
+    profile: Numpy | None = None
+    spectrum: Numpy | None = None
+    source: str = "given"
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation per real component of the median coil."""
+        return float(np.sqrt(np.median(np.diag(self.covariance).real) / 2))
 
 
 class Slice(NamedTuple):
     """One slice on its way: whitened k-space and maps, and the SENSE image with its noise map.
 
-    `kspace` and `coil_maps` `(coils, ky, kx)` are whitened (sigma = 1); `image` and `sigma`
-    `(y, x)` are in the unit of the raw data, `sigma` per real component, None where it has no
-    closed form. `image / sigma` is in SNR units.
+    `kspace` and `coil_maps` `(coils, ky, kx)` are whitened; `image` and `sigma` `(y, x)` are in
+    the unit of the raw data, `sigma` per real component, None where it has no closed form.
+    `image / sigma` is in SNR units. `coil_sigma` `(y, x)` is the noise of every whitened coil
+    image of a fully sampled slice: 1, but for a noise profile, a spectrum and zero-filled lines.
     """
 
     kspace: Array
@@ -33,6 +59,7 @@ class Slice(NamedTuple):
     coil_maps: Array
     image: Array
     sigma: Array | None
+    coil_sigma: Array
 
 
 def check_stage(stage: str) -> Stage:
@@ -46,22 +73,50 @@ def check_stage(stage: str) -> Stage:
     return stage  # type: ignore[return-value]
 
 
-def known_covariance(scan: Scan) -> Numpy:
-    """Return the noise covariance stored with the scan, or measured in its k-space.
+def known_noise(scan: Scan, noise_covariance: Numpy | None = None) -> KnownNoise:
+    """Return the noise that is given, else stored with the scan, else measured in its k-space.
+
+    A given covariance comes with the profile and the spectrum that the scan stores.
 
     Raises:
         recon.NoiseNotFound: if none is stored, and no part of k-space is noise alone.
     """
+    profile, spectrum = scan.noise_profile, scan.noise_spectrum
+    if noise_covariance is not None:
+        return KnownNoise(noise_covariance, profile, spectrum)
     if scan.noise_covariance is not None:
-        return scan.noise_covariance
-    count = len(scan.kspace)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, SLICES_FOR_NOISE)).astype(int))
+        return KnownNoise(scan.noise_covariance, profile, spectrum, "stored in the file")
+    size = math.prod(scan.kspace.shape[1:]) * scan.kspace.dtype.itemsize
+    most = min(SLICES_FOR_NOISE, max(1, BYTES_FOR_NOISE // size))
+    chosen = spread_slices(len(scan.kspace), most)
     kspace = np.stack([scan.kspace[i] for i in chosen])
     mask = scan.mask
     if mask is not None and mask.ndim == 3 and len(mask) > 1:
         mask = mask[chosen]
-    estimate = recon.estimate_noise(kspace, mask=mask, readout_axis=scan.readout_axis)
-    return to_numpy(estimate.covariance)
+    found = recon.estimate_noise(kspace, mask=mask, readout_axis=scan.readout_axis)
+    if profile is None and found.profile is not None:
+        profile = to_numpy(found.profile)
+    if spectrum is None and found.spectrum is not None:
+        spectrum = to_numpy(found.spectrum)
+    source = f"measured in k-space: {found.used}"
+    return KnownNoise(to_numpy(found.covariance), profile, spectrum, source)
+
+
+def spread_slices(count: int, most: int = SLICES_FOR_NOISE) -> list[int]:
+    """Return all slices of a short scan, of a long one a few that are evenly spread."""
+    number = min(count, most)
+    chosen = np.linspace(0, count - 1, number) if number > 1 else np.array([count // 2])
+    return [int(index) for index in chosen]
+
+
+def with_noise(scan: Scan, noise: KnownNoise) -> Scan:
+    """Return the scan with this noise stored in it."""
+    return dataclasses.replace(
+        scan,
+        noise_covariance=noise.covariance,
+        noise_profile=noise.profile,
+        noise_spectrum=noise.spectrum,
+    )
 
 
 def known_sigma(images: Images) -> float | Numpy:
@@ -80,23 +135,68 @@ def known_sigma(images: Images) -> float | Numpy:
 
 def reconstruct_slice(
     kspace: Array,
-    noise_covariance: Array,
+    noise: KnownNoise,
     mask: Array | None = None,
-    calibration: int = 24,
+    calibration: int | tuple[int, int] | None = None,
     **sense_options: Any,
 ) -> Slice:
     """Whiten one slice `(coils, ky, kx)`, estimate its coil maps and reconstruct it by SENSE.
 
-    Maps are estimated in whitened data, where noise is seen best, and scaled so that they have
-    norm 1 over the coils in the unit of the raw data: the image then has the intensities of the
-    root sum of squares. `sense_options` go to `recon.sense`.
+    See `whiten_slice`; `sense_options` go to `recon.sense`. The image has the intensities of the
+    root sum of squares, in the unit of the raw data.
     """
-    matrix = recon.whitening_matrix(noise_covariance)
+    white, maps = whiten_slice(kspace, noise, mask, calibration)
+    return sense_slice(white, maps, noise, mask, **sense_options)
+
+
+def whiten_slice(
+    kspace: Array,
+    noise: KnownNoise,
+    mask: Array | None = None,
+    calibration: int | tuple[int, int] | None = None,
+) -> tuple[Array, Array]:
+    """Return a slice `(coils, ky, kx)` whitened, and its coil maps, whitened as well.
+
+    Maps are estimated in whitened data, where noise is seen best, and scaled so that they have
+    norm 1 over the coils in the unit of the raw data. `calibration` is the size of the centre that
+    they come from; None takes what is fully sampled (see `calibration_size`).
+
+    Raises:
+        ValueError: if too little is fully sampled to estimate coil maps.
+    """
+    matrix = recon.whitening_matrix(noise.covariance)
     white = combine_coils(matrix, kspace)
-    maps = recon.espirit(white, calibration, sigma=1.0)
-    maps = maps / _norm(combine_coils(np.linalg.inv(matrix), maps))
-    image, sigma = recon.sense(white, maps, mask, **sense_options)
-    return Slice(white, mask, maps, image, sigma)
+    size = calibration_size(kspace, mask) if calibration is None else calibration
+    maps = recon.espirit(white, size, sigma=_central_sigma(noise, kspace.shape[-2:]))
+    return white, maps / _norm(combine_coils(np.linalg.inv(matrix), maps))
+
+
+def sense_slice(
+    white: Array, maps: Array, noise: KnownNoise, mask: Array | None = None, **sense_options: Any
+) -> Slice:
+    """Reconstruct whitened k-space `(coils, ky, kx)` by SENSE, through maps whitened as well."""
+    image, sigma = recon.sense(
+        white,
+        maps,
+        mask,
+        noise_profile=noise.profile,
+        noise_spectrum=noise.spectrum,
+        **sense_options,
+    )
+    return Slice(white, mask, maps, image, sigma, coil_sigma(white, noise))
+
+
+def coil_sigma(white: Array, noise: KnownNoise) -> Array:
+    """Return the noise map `(y, x)` of every image of whitened, fully sampled coils.
+
+    It is what SENSE gives for one coil that sees everything equally.
+    """
+    xp = namespace(white)
+    acquired = xp.astype(xp.any(white != 0, axis=-3, keepdims=True), white.dtype)
+    everywhere = xp.ones_like(acquired)
+    return recon.sense(
+        acquired, everywhere, noise_profile=noise.profile, noise_spectrum=noise.spectrum
+    ).sigma
 
 
 def in_snr_units(image: Array, sigma: Array | float) -> Numpy:
@@ -106,12 +206,12 @@ def in_snr_units(image: Array, sigma: Array | float) -> Numpy:
     return np.asarray(image * inverse.astype(np.float32))
 
 
-def check_sampling(mask: Numpy | None, stage: Stage) -> None:
+def check_sampling(mask: Numpy | None, stage: Stage, replicas: int = 0) -> None:
     """Refuse a sampling mask `(..., ky, kx)` with which a stage's noise would not be known.
 
     Raises:
         ValueError: before SENSE, if k-space is undersampled at all; after it, if the mask varies
-            along both axes, as the noise map then has no closed form.
+            along both axes, as the noise map then has no closed form and needs replicas.
     """
     if mask is None or np.all(mask):
         return
@@ -121,17 +221,27 @@ def check_sampling(mask: Numpy | None, stage: Stage) -> None:
             "undersampled scan alias, and their noise is not white; use stage='after-sense'"
         )
     rows = np.atleast_2d(mask)
-    if np.any(rows != rows[..., :1]) and np.any(rows != rows[..., :1, :]):
+    both = np.any(rows != rows[..., :1]) and np.any(rows != rows[..., :1, :])
+    if both and not replicas:
         raise ValueError(
             "the noise map of this scan has no closed form, as its sampling mask varies along both "
-            "axes: denoising after SENSE needs a mask that is constant along one"
+            "axes: denoising after SENSE needs a mask that is constant along one, or replicas"
         )
 
 
 def stage_images(piece: Slice, stage: Stage) -> Numpy:
-    """Return the images `(n, y, x)` in SNR units that a denoiser of this stage works on."""
+    """Return the images `(n, y, x)` in SNR units that a denoiser of this stage works on.
+
+    Raises:
+        ValueError: after SENSE, if the noise map is not known.
+    """
     if stage == "before-sense":
-        return to_numpy(ifft2c(piece.kspace))
+        return in_snr_units(ifft2c(piece.kspace), piece.coil_sigma)
+    if piece.sigma is None:
+        raise ValueError(
+            "the noise map of this slice has no closed form, as its sampling and the profile or "
+            "spectrum of its noise vary along both axes: measure it with replicas"
+        )
     return in_snr_units(piece.image, piece.sigma)[None]
 
 
@@ -139,7 +249,8 @@ def combine_denoised(piece: Slice, denoised: Numpy, stage: Stage) -> Numpy:
     """Turn the denoised images of a stage into the image `(y, x)`, in the unit of the raw data."""
     if stage == "after-sense":
         return np.asarray(denoised[0] * to_numpy(piece.sigma))
-    return to_numpy(recon.sense(fft2c(denoised), to_numpy(piece.coil_maps)).image)
+    coil_images = denoised * to_numpy(piece.coil_sigma).astype(denoised.real.dtype)
+    return to_numpy(recon.sense(fft2c(coil_images), to_numpy(piece.coil_maps)).image)
 
 
 def _norm(maps: Array) -> Array:
@@ -147,3 +258,12 @@ def _norm(maps: Array) -> Array:
     xp = namespace(maps)
     norm = xp.sqrt(xp.sum(xp.abs(maps) ** 2, axis=-3, keepdims=True))
     return xp.where(norm > 0, norm, xp.ones_like(norm))
+
+
+def _central_sigma(noise: KnownNoise, grid: tuple[int, ...]) -> float:
+    """Return sigma of whitened k-space in the centre, which the coil maps come from."""
+    if noise.spectrum is None:
+        return 1.0
+    spectrum = np.broadcast_to(noise.spectrum, grid)
+    side = min(CALIBRATION, *grid)
+    return float(np.sqrt(np.mean(centre_crop(spectrum, (side, side)))))

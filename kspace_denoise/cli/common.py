@@ -4,16 +4,15 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
-import numpy as np
 
 from kspace_denoise import formats, recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.cli.group import ExampleCommand
 from kspace_denoise.scan import Numpy, Scan
-from kspace_denoise.stages import known_covariance
+from kspace_denoise.stages import KnownNoise, known_noise
 
 T = TypeVar("T")
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -35,6 +34,28 @@ def noise_option() -> Decorator:
         metavar="FILE",
         help="A noise scan (`noise`: coils, samples). Otherwise the noise covariance stored in "
         "the scan is used, or else what can be measured in its k-space.",
+    )
+
+
+def calibration_option() -> Decorator:
+    """`--calibration N`."""
+    return click.option(
+        "--calibration",
+        type=int,
+        metavar="N",
+        help="Side of the k-space centre that the coil maps come from.  [default: what is fully "
+        "sampled, at most 24]",
+    )
+
+
+def replicas_option() -> Decorator:
+    """`--replicas N`."""
+    return click.option(
+        "--replicas",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Pseudo-replicas that measure the noise map where it has no closed form.",
     )
 
 
@@ -126,40 +147,57 @@ def check_distinct(output: Path, *inputs: Path | None) -> None:
             raise ValueError(f"{output} is also an input; give the output another name")
 
 
-class Covariance(NamedTuple):
-    """A noise covariance and where it came from."""
+def note_unsampled_data(scan: Scan) -> None:
+    """Tell the user if the mask contradicts the data, as far as the middle slice shows."""
+    index = len(scan.kspace) // 2
+    mask = scan.slice_mask(index)
+    if mask is None:
+        return
+    held = (scan.kspace[index] != 0).any(axis=0) & ~mask
+    if held.any():
+        note(
+            f"slice {index} holds data at {held.sum()} positions where the mask says that they "
+            "were not sampled; these data are ignored"
+        )
 
-    matrix: Numpy
-    """Ψ[i, j] = E[n_i conj(n_j)], complex `(coils, coils)`, in the squared unit of the k-space."""
-    source: str
 
-    @property
-    def sigma(self) -> float:
-        """Standard deviation per real component of the median coil."""
-        return float(np.sqrt(np.median(np.diag(self.matrix).real) / 2))
-
-
-def load_covariance(scan: Scan, noise_file: Path | None = None) -> Covariance:
+def load_noise(scan: Scan, noise_file: Path | None = None) -> KnownNoise:
     """Return the noise covariance from the noise scan, else the file, else the k-space itself.
+
+    A noise scan gives the covariance alone; profile and spectrum are those stored in the file.
 
     Raises:
         recon.NoiseNotFound: if none is stored and no part of k-space is noise alone.
         ValueError, FileNotFoundError: if the noise scan cannot be read or has other coils.
     """
-    if noise_file is not None:
-        noise = formats.read_noise(noise_file)
-        if noise.samples is not None:
-            matrix = to_numpy(recon.noise_covariance(noise.samples))
-        else:
+    if noise_file is None:
+        return known_noise(scan)
+    covariance = _read_covariance(noise_file)
+    coils = scan.kspace.shape[1]
+    if len(covariance) != coils:
+        raise ValueError(f"{noise_file} has {len(covariance)} coils, but the scan has {coils}")
+    return known_noise(scan, covariance)._replace(source=f"noise scan {noise_file}")
+
+
+def _read_covariance(path: Path) -> Numpy:
+    """Return the covariance of a noise scan, or the one that a file stores."""
+    noise = formats.read_noise(path)
+    try:
+        if noise.samples is None:
+            recon.whitening_matrix(noise.covariance)  # refuses what is no covariance
             assert noise.covariance is not None
-            matrix = noise.covariance
-        coils = scan.kspace.shape[1]
-        if len(matrix) != coils:
-            raise ValueError(f"{noise_file} has {len(matrix)} coils, but the scan has {coils}")
-        return Covariance(matrix, f"noise scan {noise_file}")
-    if scan.noise_covariance is not None:
-        return Covariance(scan.noise_covariance, "stored in the file")
-    return Covariance(known_covariance(scan), "measured in k-space")
+            return noise.covariance
+        covariance = to_numpy(recon.noise_covariance(noise.samples))
+        recon.whitening_matrix(covariance)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return covariance
+
+
+def image_header(header: dict[str, Any]) -> dict[str, Any]:
+    """Return what the header of a scan says that is true of its images as well."""
+    stale = ("noise", "snr_", "reconstruction_shape", "dataset")
+    return {name: value for name, value in header.items() if not name.startswith(stale)}
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:

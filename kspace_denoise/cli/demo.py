@@ -10,7 +10,7 @@ from kspace_denoise.cli.common import (
     command,
     command_line,
     device_option,
-    load_covariance,
+    load_noise,
     noise_option,
     note,
     read_scan,
@@ -65,21 +65,21 @@ def demo(
     if reference is not None and data is None:
         raise click.UsageError("--reference needs --data FILE, the scan that it repeats")
     scan = None if data is None else read_scan(data)
-    covariance = None if scan is None else load_covariance(scan, noise_file)
+    noise = None if scan is None else load_noise(scan, noise_file)
     source = None
-    if scan is not None and covariance is not None:
+    if scan is not None and noise is not None:
         repetition = None if reference is None else read_scan(reference)
-        noise = None if repetition is None else load_covariance(repetition, noise_file).matrix
-        source = choose_reference(scan, covariance.matrix, repetition, seed, noise)
+        other = None if repetition is None else load_noise(repetition, noise_file)
+        source = choose_reference(scan, noise, repetition, seed, other)
     out.mkdir(parents=True, exist_ok=True)
     record = provenance.record(
         command_line(),
         [path for path in (data, reference, noise_file) if path is not None],
         seed=seed,
-        sigma=None if covariance is None else covariance.sigma,
+        sigma=None if noise is None else noise.sigma,
         sigma_unit="of the k-space, per real component, median coil",
         minutes=minutes,
-        noise=None if covariance is None else covariance.source,
+        noise=None if noise is None else noise.source,
     )
     settings = Settings(seed=seed, minutes=minutes, device=device, tell=note, watch=training_bar)
     experiments = run_demo(out, settings, record, source)

@@ -1,27 +1,43 @@
-"""`kspace-denoise denoise`: a scan, before or after SENSE."""
+"""`kspace-denoise denoise`: a scan, before or after SENSE, slice by slice."""
 
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from kspace_denoise import formats, provenance
 from kspace_denoise.classical import CLASSICAL
 from kspace_denoise.cli.common import (
     PATH,
+    calibration_option,
     check_paths,
     command,
     command_line,
     device_option,
-    load_covariance,
+    image_header,
+    load_noise,
     noise_option,
+    note_unsampled_data,
     progress,
+    replicas_option,
+)
+from kspace_denoise.cli.cropping import (
+    crop_option,
+    crop_size,
+    cropped,
+    oversampling_option,
+    without_oversampling,
 )
 from kspace_denoise.denoiser import load
-from kspace_denoise.pipeline import AnyDenoiser, check_use, denoise_images, denoise_slices
+from kspace_denoise.pipeline import (
+    AnyDenoiser,
+    Denoised,
+    check_use,
+    denoise_images,
+    denoise_slices,
+)
 from kspace_denoise.scan import Images
-from kspace_denoise.stages import STAGES
+from kspace_denoise.stages import STAGES, check_stage
 
 
 @command("kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors")
@@ -32,9 +48,10 @@ from kspace_denoise.stages import STAGES
 )
 @click.option("--stage", help=f"{' or '.join(STAGES)}; that of the model unless given.")
 @click.option("--allow-other-stage", is_flag=True, help="Use a model at the other stage.")
-@click.option(
-    "--calibration", type=int, default=24, show_default=True, help="Calibration lines of the maps."
-)
+@calibration_option()
+@replicas_option()
+@crop_option()
+@oversampling_option()
 @noise_option()
 @device_option()
 def denoise(
@@ -43,7 +60,10 @@ def denoise(
     model: str,
     stage: str | None,
     allow_other_stage: bool,
-    calibration: int,
+    calibration: int | None,
+    replicas: int,
+    crop: str | None,
+    oversampling: bool,
     noise_file: Path | None,
     device: str,
 ) -> None:
@@ -58,34 +78,49 @@ def denoise(
     check_use(denoiser, stage, allow_other_stage)
     check_paths(output, source, noise_file)
     content = formats.read(source)
+    size, noise = None, "stored in the file"
     if isinstance(content, Images):
-        slices, noise = denoise_images(content, denoiser), "stored in the file"
-        total = len(content.data)
+        if crop is not None or oversampling:
+            raise ValueError(f"{source} holds images: only k-space can be cropped on the way")
+        slices, total = denoise_images(content, denoiser), len(content.data)
     else:
-        known = load_covariance(content, noise_file)
-        slices = denoise_slices(content, denoiser, stage, known.matrix, calibration)  # type: ignore[arg-type]
-        noise, total = known.source, len(content.kspace)
-    pieces = list(progress(slices, "denoise", total))
-    extra: dict[str, Any] = {"noisy": np.stack([piece.noisy for piece in pieces])}
-    if all(piece.sigma is not None for piece in pieces):
-        extra["noisy_sigma"] = np.stack([np.asarray(piece.sigma) for piece in pieces])
-    header = {k: v for k, v in content.header.items() if not k.startswith(("noise", "snr_"))}
+        note_unsampled_data(content)
+        known = load_noise(content, noise_file)
+        if oversampling:
+            content, known = without_oversampling(content, known)
+        size, noise, total = crop_size(crop, content), known.source, len(content.kspace)
+        slices = denoise_slices(
+            content,
+            denoiser,
+            check_stage(stage),
+            known,
+            calibration,
+            replicas,
+        )
     record = provenance.record(
         command_line(),
         [path for path in (source, noise_file) if path is not None],
         model=model,
         model_sha256=provenance.sha256(model) if Path(model).is_file() else None,
         calibration=calibration,
+        replicas=replicas,
+        crop=size,
+        oversampling_removed=oversampling,
         stage=stage,
         method=getattr(denoiser, "method", None),
         training=getattr(denoiser, "record", None),
         noise=noise,
     )
-    images = Images(
-        data=np.stack([piece.image for piece in pieces]),
-        header={**header, "dataset": "reconstruction", "provenance": record},
-    )
-    formats.write_hdf5(output, images, extra)
+    with formats.image_writer(output, total) as writer:
+        for index, piece in enumerate(progress(slices, "denoise", total)):
+            writer.write(index, **cropped(_named(piece), size))
+        writer.write_header({**image_header(content.header), "provenance": record})
+
+
+def _named(piece: Denoised) -> dict[str, Any]:
+    """Return what is written of one slice, by the name of its dataset."""
+    images = {"reconstruction": piece.image, "noisy": piece.noisy}
+    return images if piece.sigma is None else {**images, "noisy_sigma": piece.sigma}
 
 
 def find_denoiser(model: str, device: str = "cpu") -> AnyDenoiser:

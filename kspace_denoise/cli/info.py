@@ -7,12 +7,15 @@ import click
 import numpy as np
 
 from kspace_denoise import formats, provenance, recon
-from kspace_denoise.cli.common import PATH, command, load_covariance, progress
-from kspace_denoise.recon import NoiseNotFound
-from kspace_denoise.scan import Images, Scan, Sliceable
+from kspace_denoise.cli.common import PATH, command, load_noise
+from kspace_denoise.cli.survey import Survey, survey, warnings_of
+from kspace_denoise.scan import Images, Numpy, Scan
+from kspace_denoise.stages import KnownNoise
 
 _ASKED = ("field_strength_T", "readout_axis", "noise_sigma")  # shown even where unknown
-_NAMED = ("acquisition", "contrast", "scanner", "licence", "notes")
+_NAMED = ("acquisition", "contrast", "scanner", "licence")
+_MATRICES = ("encoded_matrix", "recon_matrix", "recon_field_of_view_mm")
+_UNEVEN = 1.05  # noise levels whose largest and smallest differ by less are called flat
 
 
 @command("kspace-denoise info brain.h5 --picture brain.png")
@@ -22,23 +25,30 @@ _NAMED = ("acquisition", "contrast", "scanner", "licence", "notes")
 def info(file: Path, as_json: bool, picture: Path | None) -> None:
     """Say what FILE holds: k-space, images or noise. Every slice is read, so damaged data show."""
     content: Scan | Images | None = None
+    noise: KnownNoise | str = ""
     if formats.is_noise_scan(file):
-        found = _describe_noise(file)
+        found, noise = _describe_noise(file)
     elif len(sets := formats.image_sets(file)) > 1:
         found = {"content": f"{len(sets)} sets of images", **{k: list(v) for k, v in sets.items()}}
     else:
         content = formats.read(file)
-        found = _describe_scan(content) if isinstance(content, Scan) else _describe_images(content)
+        if isinstance(content, Scan):
+            seen, noise = survey(content), _noise_of(content)
+            found = _describe_scan(file, content, seen, noise)
+        else:
+            found = _describe_images(content)
     if picture is not None:
-        _draw(file, content, picture)
+        _draw(file, content, noise, picture)
     found = {"file": str(file), **found}
     click.echo(provenance.to_json(found) if as_json else _text(found), nl=True)
 
 
-def _describe_scan(scan: Scan) -> dict[str, Any]:
+def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str) -> dict[str, Any]:
     slices, coils, ky, kx = scan.kspace.shape
     return {
         "content": "raw k-space",
+        "kind": formats.kind_of(file, scan.header, scan.kspace.shape),
+        **_describe_repetitions(file),
         "slices": slices,
         "coils": coils,
         "matrix_ky_kx": [ky, kx],
@@ -47,10 +57,23 @@ def _describe_scan(scan: Scan) -> dict[str, Any]:
         "field_strength_T": scan.field_strength,
         "readout_axis": scan.readout_axis,
         **_describe_sampling(scan),
-        **_describe_kspace(scan.kspace),
-        **_describe_known_noise(scan),
+        "peak_at_ky_kx": list(seen.peak),
+        "centre_ky_kx": [ky // 2, kx // 2],
+        "zero_rows": int(np.sum(~seen.power.any(axis=1))),
+        "zero_columns": int(np.sum(~seen.power.any(axis=0))),
+        "blank_slices": seen.blank or None,
+        **_describe_known_noise(noise),
         **_describe_header(scan.header),
+        "warnings": [*warnings_of(scan, seen), *_noise_warnings(noise)],
     }
+
+
+def _describe_repetitions(file: Path) -> dict[str, Any]:
+    files = formats.repetitions(file)
+    if len(files) == 1:
+        return {}
+    position = [path.name for path in files].index(file.name) + 1
+    return {"repetition": f"{position} of {len(files)}", "repetitions": [p.name for p in files]}
 
 
 def _describe_sampling(scan: Scan) -> dict[str, Any]:
@@ -64,33 +87,47 @@ def _describe_sampling(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _describe_kspace(kspace: Sliceable) -> dict[str, Any]:
-    """Read every slice: the peak, where it is, and columns and rows that hold nothing."""
-    peak, where, power = 0.0, [0, 0], np.zeros(kspace.shape[2:])
-    blank = []
-    for index in progress(range(len(kspace)), "read"):
-        strength = np.sum(np.abs(kspace[index]).astype(np.float64) ** 2, axis=0)
-        power += strength
-        if not strength.any():
-            blank.append(index)
-        if strength.max() > peak:
-            peak = float(strength.max())
-            where = [int(i) for i in np.unravel_index(strength.argmax(), strength.shape)]
+def _noise_of(scan: Scan) -> KnownNoise | str:
+    """Return the noise of a scan, or the sentence that says why it is not known."""
+    try:
+        return load_noise(scan)
+    except ValueError as error:
+        return str(error)
+
+
+def _describe_known_noise(noise: KnownNoise | str) -> dict[str, Any]:
+    if isinstance(noise, str):
+        return {"noise_sigma": None, "noise_from": "not known"}
     return {
-        "peak_at_ky_kx": where,
-        "centre_ky_kx": [n // 2 for n in kspace.shape[2:]],
-        "zero_rows": int(np.sum(~power.any(axis=1))),
-        "zero_columns": int(np.sum(~power.any(axis=0))),
-        "blank_slices": blank or None,
+        "noise_sigma": noise.sigma,
+        "noise_from": noise.source,
+        "noise_profile": None if noise.profile is None else _range(noise.profile),
+        "noise_spectrum": None if noise.spectrum is None else _range(noise.spectrum),
     }
 
 
-def _describe_known_noise(scan: Scan) -> dict[str, Any]:
-    try:
-        covariance = load_covariance(scan)
-    except NoiseNotFound as error:
-        return {"noise_sigma": None, "noise_from": f"not known: {error}"}
-    return {"noise_sigma": covariance.sigma, "noise_from": covariance.source}
+def _range(relative: Numpy) -> list[float]:
+    return [float(relative.min()), float(relative.max())]
+
+
+def _noise_warnings(noise: KnownNoise | str) -> list[str]:
+    if isinstance(noise, str):
+        return [f"the noise is not known: {noise}"]
+    found = []
+    if noise.profile is not None:
+        low, high = _range(noise.profile)
+        found.append(
+            f"noise is not flat over the image: a receiver filter leaves {low:.2f} to {high:.2f} "
+            "of its mean level"
+        )
+    if noise.spectrum is not None:
+        low, high = np.sqrt(_range(noise.spectrum[noise.spectrum > 0]))
+        if high > _UNEVEN * low:
+            found.append(
+                f"noise is not white: its level goes from {low:.2f} to {high:.2f} of its mean over "
+                "k-space (unequal averaging or a taper)"
+            )
+    return found
 
 
 def _describe_images(images: Images) -> dict[str, Any]:
@@ -109,14 +146,14 @@ def _describe_images(images: Images) -> dict[str, Any]:
     }
 
 
-def _describe_noise(file: Path) -> dict[str, Any]:
+def _describe_noise(file: Path) -> tuple[dict[str, Any], KnownNoise]:
     samples = formats.read_noise(file).samples
     assert samples is not None
-    covariance = recon.noise_covariance(samples)
+    covariance = np.asarray(recon.noise_covariance(samples))
     level = np.sqrt(np.diag(covariance).real)
     correlation = np.abs(covariance / np.outer(level, level))
     others = correlation[~np.eye(len(level), dtype=bool)]
-    return {
+    found = {
         "content": "noise scan",
         "coils": len(samples),
         "samples_per_coil": int(np.prod(samples.shape[1:])),
@@ -125,20 +162,24 @@ def _describe_noise(file: Path) -> dict[str, Any]:
         "noise_sigma_per_coil": [float(x) for x in level / np.sqrt(2)],
         "largest_coil_correlation": float(others.max()) if others.size else None,
     }
+    return found, KnownNoise(covariance)
 
 
 def _describe_header(header: dict[str, Any]) -> dict[str, Any]:
     named = {name: header[name] for name in _NAMED if name in header}
-    matrices = {k: v for k, v in header.get("ismrmrd", {}).items() if k != "field_strength_T"}
+    said = header.get("ismrmrd", {})
+    matrices = {name: said[name] for name in _MATRICES if name in said}
     made_by = header.get("provenance", {})
     command = made_by.get("command") if isinstance(made_by, dict) else None
     return {**matrices, **named, **({"made_by": command} if command else {})}
 
 
 def _text(found: dict[str, Any]) -> str:
-    lines = {name: value for name, value in found.items() if value is not None or name in _ASKED}
-    width = max(len(name) for name in lines)
-    return "\n".join(f"{name.ljust(width)}  {_value(value)}" for name, value in lines.items())
+    plain = {name: value for name, value in found.items() if name != "warnings"}
+    lines = [(k, _value(v)) for k, v in plain.items() if v is not None or k in _ASKED]
+    lines += [("warning", warning) for warning in found.get("warnings", [])]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines)
 
 
 def _value(value: Any) -> str:
@@ -149,11 +190,19 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _draw(file: Path, content: Scan | Images | None, picture: Path) -> None:
+def _draw(
+    file: Path, content: Scan | Images | None, noise: KnownNoise | str, picture: Path
+) -> None:
+    from kspace_denoise.cli.noise_picture import draw_noise_scan
     from kspace_denoise.cli.picture import draw_images, draw_scan, save
 
-    if content is None:
-        raise ValueError(f"{file} holds neither k-space nor one set of images: nothing to draw")
-    title = file.name
-    figure = draw_scan(content, title) if isinstance(content, Scan) else draw_images(content, title)
+    known = noise if isinstance(noise, KnownNoise) else None
+    if isinstance(content, Scan):
+        figure = draw_scan(content, known, file.name)
+    elif content is not None:
+        figure = draw_images(content, file.name)
+    elif known is not None:
+        figure = draw_noise_scan(known, file.name)
+    else:
+        raise ValueError(f"{file} holds several sets of images: there is no single one to draw")
     save(figure, picture)

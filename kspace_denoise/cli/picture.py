@@ -1,70 +1,92 @@
-"""The picture that `info --picture` draws: coil images, k-space, sampling, and their sum."""
+"""The picture that `info --picture` draws: image, k-space, sampling, coil images and noise."""
 
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from kspace_denoise import recon
+from kspace_denoise.cli.noise_picture import INK, PAPER, draw_noise, has_panels, show
 from kspace_denoise.formats.atomic import atomic
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.scan import Images, Numpy, Scan
+from kspace_denoise.stages import KnownNoise
 
-_INK, _PAPER = "#e8e8e8", "#111418"
-_SAMPLED = ListedColormap(["#1d2229", "#6fa8c9"])
+_SAMPLED = ListedColormap(["#1d2229", "#8c5a4a", "#6fa8c9"])  # not sampled, zero-filled, acquired
 _LARGEST_GRID = 32
+_WIDTH = 10.0  # inches
 
 
-def draw_scan(scan: Scan, title: str) -> Figure:
-    """Draw the middle slice: root sum of squares, k-space, mask, and every coil image."""
-    index = len(scan.kspace) // 2
-    kspace = scan.kspace[index]
+def draw_scan(scan: Scan, noise: KnownNoise | None, title: str) -> Figure:
+    """Draw the middle slice (image, k-space, mask, every coil), and the noise where it is known."""
+    index = _slice_to_draw(scan)
+    kspace = np.asarray(scan.kspace[index])
     coils = len(kspace)
     columns, rows = _grid(min(coils, _LARGEST_GRID))
-    height = 10 / columns * rows
-    figure = Figure(figsize=(10, 3.9 + height), facecolor=_PAPER, layout="constrained")
-    parts: Any = figure.subfigures(
-        2 if rows else 1, 1, height_ratios=[3.6, height][: 1 + bool(rows)]
-    )
-    parts = np.atleast_1d(parts)
-    _draw_overview(parts[0], kspace, scan.slice_mask(index))
+    heights = [_height(kspace, 3), *([rows * _height(kspace, columns)] if rows else [])]
+    heights += [2.9] if noise is not None and has_panels(noise) else []
+    figure = Figure(figsize=(_WIDTH, 0.4 + sum(heights)), facecolor=PAPER, layout="constrained")
+    subfigures: Any = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
+    parts = list(subfigures[:, 0])
+    _draw_overview(parts.pop(0), kspace, scan.slice_mask(index))
     if rows:
-        _draw_coils(parts[1], ifft2c(kspace[: columns * rows]), columns, rows)
+        _draw_coils(parts.pop(0), ifft2c(kspace[: columns * rows]), columns, rows)
+    if parts and noise is not None:
+        draw_noise(parts.pop(0), noise, scan.kspace.shape[-2:])
     field = "" if scan.field_strength is None else f", {scan.field_strength:g} T"
     more = f", the first {_LARGEST_GRID} shown" if coils > _LARGEST_GRID else ""
-    counted = f"{coils} coil{'s' if coils > 1 else ''}"
+    counted = f"{coils} coil{'s' if coils > 1 else ''}{more}"
+    level = "" if noise is None else f", sigma {noise.sigma:.3g}"
     figure.suptitle(
-        f"{title}: slice {index} of {len(scan.kspace)}, {counted}{more}{field}", color=_INK
+        f"{title}: slice {index} of {len(scan.kspace)}, {counted}{field}{level}", color=INK
     )
     return figure
 
 
+def _height(kspace: Numpy, columns: int) -> float:
+    """Return the height of a row of images in inches, their titles included."""
+    ky, kx = kspace.shape[-2:]
+    return 0.4 + _WIDTH / columns * float(np.clip(ky / kx, 0.3, 2.0))
+
+
+def _slice_to_draw(scan: Scan) -> int:
+    """Return the middle slice, or the nearest to it that holds anything."""
+    count = len(scan.kspace)
+    ordered = sorted(range(count), key=lambda i: abs(i - count // 2))
+    return next((i for i in ordered if scan.kspace[i].any()), count // 2)
+
+
 def _grid(coils: int) -> tuple[int, int]:
     """Return columns and rows for the coil images; a single coil has no grid of its own."""
-    columns = min(8, max(3, math.ceil(math.sqrt(2 * coils))))
+    ideal = math.sqrt(2 * coils)
+    columns = min(range(4, 9), key=lambda n: (-coils % n, abs(n - ideal)))
     return columns, (math.ceil(coils / columns) if coils > 1 else 0)
 
 
 def _draw_overview(figure: Any, kspace: Numpy, mask: Numpy | None) -> None:
-    figure.set_facecolor(_PAPER)
-    sampled = np.broadcast_to(True if mask is None else mask, kspace.shape[-2:])
+    figure.set_facecolor(PAPER)
     left, middle, right = figure.subplots(1, 3)
-    _show(left, recon.rss(ifft2c(kspace)), "root sum of squares")
-    _show(middle, _logarithm(kspace), "k-space, log magnitude", cmap="magma")
-    _show(right, sampled, f"sampled, {sampled.mean():.0%}", vmin=0, vmax=1, cmap=_SAMPLED)
+    show(left, recon.rss(ifft2c(kspace)), "root sum of squares")
+    show(middle, _logarithm(kspace), "k-space, log magnitude", cmap="magma")
+    sampled = np.broadcast_to(True if mask is None else mask, kspace.shape[-2:])
+    acquired = sampled & (kspace != 0).any(axis=0)
+    title = f"acquired, {acquired.mean():.0%}"
+    if np.any(sampled != acquired):
+        title += f"; filled with zeros, {(sampled & ~acquired).mean():.0%}"
+    state = np.add(sampled, acquired, dtype=np.int64)
+    show(right, state, title, vmin=0, vmax=2, cmap=_SAMPLED)
 
 
 def _draw_coils(figure: Any, coil_images: Numpy, columns: int, rows: int) -> None:
-    figure.set_facecolor(_PAPER)
+    figure.set_facecolor(PAPER)
     brightest = np.percentile(np.abs(coil_images), 99.5)
     for coil, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns)).flat):
         axes.set_axis_off()
         if coil < len(coil_images):
-            _show(axes, np.abs(coil_images[coil]), f"coil {coil}", vmin=0, vmax=brightest)
+            show(axes, np.abs(coil_images[coil]), f"coil {coil}", vmin=0, vmax=brightest)
 
 
 def draw_images(images: Images, title: str) -> Figure:
@@ -78,11 +100,11 @@ def draw_images(images: Images, title: str) -> Figure:
     if images.sigma is not None:
         sigma = np.broadcast_to(images.sigma, images.data.shape)[index]
         panels.append((sigma.reshape(-1, *data.shape)[0], "sigma", {"cmap": "viridis"}))
-    figure = Figure(figsize=(3.6 * len(panels), 4), facecolor=_PAPER, layout="constrained")
+    figure = Figure(figsize=(3.6 * len(panels), 4), facecolor=PAPER, layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(panels)))
     for ax, (values, name, look) in zip(axes, panels, strict=True):
-        _show(ax, values, name, **look)
-    figure.suptitle(f"{title}: slice {index} of {len(images.data)}", color=_INK)
+        show(ax, values, name, **look)
+    figure.suptitle(f"{title}: slice {index} of {len(images.data)}", color=INK)
     return figure
 
 
@@ -97,16 +119,7 @@ def save(figure: Figure, path: Path) -> None:
     if kind not in ("png", "pdf", "svg"):
         raise ValueError(f"{path}: a picture ends in .png, .pdf or .svg")
     with atomic(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=110, facecolor=_PAPER)
-
-
-def _show(axes: Axes, values: Numpy, title: str, **look: Any) -> None:
-    settings: dict[str, Any] = {"cmap": "gray", "interpolation": "nearest"}
-    if values.dtype != np.bool_ and "vmax" not in look:
-        settings["vmax"] = np.percentile(values, 99.7) or 1.0
-    axes.imshow(values, **(settings | look))
-    axes.set_title(title, color=_INK, fontsize=9)
-    axes.set_axis_off()
+        figure.savefig(temporary, format=kind, dpi=110, facecolor=PAPER)
 
 
 def _logarithm(kspace: Numpy) -> Numpy:

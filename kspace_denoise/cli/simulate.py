@@ -12,12 +12,11 @@ from kspace_denoise import formats, provenance, sim
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.cli.common import (
     PATH,
-    Covariance,
     check_paths,
     command,
     command_line,
     device_option,
-    load_covariance,
+    load_noise,
     noise_option,
     progress,
     read_scan,
@@ -34,6 +33,7 @@ from kspace_denoise.cli.degrade import (
 )
 from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import LazySlices, Numpy, Scan
+from kspace_denoise.stages import KnownNoise
 
 # Header entries that describe the noise or the intensities of the source.
 _STALE = ("max", "norm", "noise", "snr_", "fully_sampled", "sampled_fraction")
@@ -63,7 +63,8 @@ class Request(NamedTuple):
     "--sigma",
     type=float,
     metavar="S",
-    help="Add white noise of this standard deviation per real component, in the unit of the data.",
+    help="Add noise of this standard deviation per real component, in the unit of the data, the "
+    "coils independent.",
 )
 @click.option(
     "--snr",
@@ -108,7 +109,7 @@ def simulate(source: Path, output: Path, noise_file: Path | None, **options: Any
         command_line(),
         [path for path in (source, noise_file) if path is not None],
         seed=request.seed,
-        sigma=Covariance(plan.covariance, "").sigma if plan.covariance.any() else None,
+        sigma=plan.noise.sigma if plan.noise.covariance.any() else None,
         sigma_unit=_UNIT,
         **plan.record,
         **_mask_record(request),
@@ -117,9 +118,11 @@ def simulate(source: Path, output: Path, noise_file: Path | None, **options: Any
     )
     result = dataclasses.replace(
         scan,
+        noise_covariance=plan.noise.covariance if plan.noise.covariance.any() else None,
+        noise_profile=plan.noise.profile,
+        noise_spectrum=plan.noise.spectrum,
         kspace=LazySlices(scan.kspace.shape, scan.kspace.dtype, read),
         mask=mask,
-        noise_covariance=plan.covariance if plan.covariance.any() else None,
         field_strength=request.field or scan.field_strength,
         header=_header(scan.header, record),
     )
@@ -147,21 +150,21 @@ def _check(request: Request, noise_file: Path | None) -> None:
         raise click.UsageError("--noise and --noise-free contradict each other")
 
 
-def _source_noise(scan: Scan, noise_file: Path | None, request: Request) -> Covariance:
+def _source_noise(scan: Scan, noise_file: Path | None, request: Request) -> KnownNoise:
     """Return the noise of the source; zero where it has none, or none is needed and known."""
     coils = scan.kspace.shape[1]
     nothing = np.zeros((coils, coils), np.complex128)
     if request.noise_free:
-        return Covariance(nothing, "declared free of noise")
+        return KnownNoise(nothing, source="declared free of noise")
     try:
-        return load_covariance(scan, noise_file)
+        return load_noise(scan, noise_file)
     except NoiseNotFound:
         if (request.field, request.sigma, request.snr) == (None, None, None):
-            return Covariance(nothing, "not known")
+            return KnownNoise(nothing, scan.noise_profile, scan.noise_spectrum, "not known")
         raise
 
 
-def _plan(scan: Scan, known: Covariance, request: Request) -> Plan:
+def _plan(scan: Scan, known: KnownNoise, request: Request) -> Plan:
     if request.field is not None:
         return plan_field(known, request.field, request.source_field or scan.field_strength)
     if request.sigma is not None:

@@ -1,6 +1,5 @@
 """`kspace-denoise train`: a denoiser from noisy scans alone."""
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -8,14 +7,16 @@ import click
 from kspace_denoise import formats, provenance
 from kspace_denoise.cli.common import (
     PATH,
+    calibration_option,
     check_distinct,
     command,
     command_line,
     device_option,
     later_option,
-    load_covariance,
+    load_noise,
     noise_option,
     note,
+    note_unsampled_data,
     seed_option,
     training_bar,
 )
@@ -23,7 +24,7 @@ from kspace_denoise.denoiser import load
 from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.objectives import check_method
 from kspace_denoise.scan import Images, Scan
-from kspace_denoise.stages import STAGES
+from kspace_denoise.stages import STAGES, with_noise
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.train import train as train_denoiser
 
@@ -44,9 +45,7 @@ from kspace_denoise.training.train import train as train_denoiser
 )
 @click.option("--start", type=PATH, metavar="MODEL", help="Continue from this denoiser's weights.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
-@click.option(
-    "--calibration", type=int, default=24, show_default=True, help="Calibration lines of the maps."
-)
+@calibration_option()
 @later_option("--bval", "diffusion data")
 @later_option("--bvec", "diffusion data")
 @noise_option()
@@ -62,7 +61,7 @@ def train(
     minutes: float | None,
     start: Path | None,
     resume: bool,
-    calibration: int,
+    calibration: int | None,
     noise_file: Path | None,
     seed: int,
     device: str,
@@ -113,11 +112,11 @@ def train(
 
 
 def _with_noise(source: Scan | Images, noise_file: Path | None) -> Scan | Images:
-    """Settle the noise covariance of a scan before any long work starts."""
+    """Settle the noise of a scan before any long work starts."""
     if isinstance(source, Images):
         return source
-    known = load_covariance(source, noise_file)
-    return dataclasses.replace(source, noise_covariance=known.matrix)
+    note_unsampled_data(source)
+    return with_noise(source, load_noise(source, noise_file))
 
 
 def _budget(config: TrainConfig, device: str) -> str:

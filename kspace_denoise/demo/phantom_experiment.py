@@ -6,7 +6,7 @@ from kspace_denoise.demo.cases import Case, best_nlm, run_method, through_maps, 
 from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
 from kspace_denoise.demo.phantoms import Subject, scan_phantom
 from kspace_denoise.scan import Scan
-from kspace_denoise.stages import Stage, in_snr_units, known_covariance, reconstruct_slice
+from kspace_denoise.stages import Stage, in_snr_units, known_noise, reconstruct_slice
 from kspace_denoise.training.train import train
 
 TRAINING_SUBJECTS, TEST_SUBJECTS = 32, 3
@@ -67,14 +67,14 @@ def unseen_cases(seed: int) -> list[Case]:
 
 def _case(subject: Subject, index: int) -> Case:
     scan, repetition = subject.scans
-    psi = known_covariance(scan)
-    piece = reconstruct_slice(scan.kspace[index], psi)
-    clean = through_maps(subject.clean[index], psi, piece, psi)
+    noise = known_noise(scan)
+    piece = reconstruct_slice(scan.kspace[index], noise)
+    clean = through_maps(subject.clean[index], noise, piece, noise)
     return Case(
         piece=piece,
         mask=subject.mask[index],
         reference=in_snr_units(clean.image, piece.sigma),
-        repetition=through_maps(repetition.kspace[index], psi, piece, psi),
+        repetition=through_maps(repetition.kspace[index], noise, piece, noise),
     )
 
 

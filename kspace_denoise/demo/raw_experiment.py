@@ -1,6 +1,5 @@
 """The chain on a raw file of the user's: continue training on the file itself, and score it."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,11 +19,13 @@ from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
 from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.scan import Scan
 from kspace_denoise.stages import (
+    KnownNoise,
     Numpy,
     Stage,
     check_sampling,
     in_snr_units,
     reconstruct_slice,
+    with_noise,
 )
 from kspace_denoise.training.train import train
 
@@ -35,13 +36,13 @@ SHARE = 0.4
 
 
 class Source(NamedTuple):
-    """A noisy scan with its noise covariance, and what it is scored against."""
+    """A noisy scan with its noise, and what it is scored against."""
 
     scan: Scan
-    covariance: Numpy
+    noise: KnownNoise
     better: Scan | None
     repetition: Scan | None
-    repetition_covariance: Numpy
+    repetition_noise: KnownNoise
     story: str
     reference: str
 
@@ -62,12 +63,10 @@ def raw_experiment(
     denoisers: Denoisers = {}
     for stage in stages:
         outcomes.append(run_method("c2s", cases, start[stage], stage, trained_on="phantoms alone"))
-        mine = _continued(source.scan, source.covariance, stage, start, settings)
+        mine = _continued(source.scan, source.noise, stage, start, settings)
         other = None
         if source.repetition is not None:
-            other = _continued(
-                source.repetition, source.repetition_covariance, stage, start, settings
-            )
+            other = _continued(source.repetition, source.repetition_noise, stage, start, settings)
         outcomes.append(
             run_method("c2s", cases, mine, stage, other, trained_on="then this noisy file")
         )
@@ -80,14 +79,14 @@ def raw_experiment(
 
 def choose_reference(
     scan: Scan,
-    noise_covariance: Numpy,
+    noise: KnownNoise,
     repetition: Scan | None,
     seed: int,
-    repetition_covariance: Numpy | None = None,
+    repetition_noise: KnownNoise | None = None,
 ) -> Source:
     """Settle what the scan is scored against: a repetition, itself before noise, or nothing.
 
-    The repetition has the noise covariance of the scan unless its own is given.
+    The repetition has the noise of the scan unless its own is given.
 
     Raises:
         ValueError: if the repetition has another shape or mask, or the mask of the scan varies
@@ -104,51 +103,58 @@ def choose_reference(
             raise ValueError("the reference has another sampling mask than the data")
         return Source(
             scan,
-            noise_covariance,
+            noise,
             None,
             repetition,
-            noise_covariance if repetition_covariance is None else repetition_covariance,
+            noise if repetition_noise is None else repetition_noise,
             "The scan is scored against another repetition of it, and the other way round.",
             "an independent noisy repetition, which the denoiser that it scores has never seen",
         )
-    snr = scan_snr(scan, noise_covariance)
+    snr = scan_snr(scan, noise)
     if snr < HIGH_SNR:
         return Source(
             scan,
-            noise_covariance,
+            noise,
             None,
             None,
-            noise_covariance,
+            noise,
             f"The scan's own SNR is {snr:.0f}: too noisy to be a reference, and no repetition was "
             "given (--reference), so nothing is scored; look at the residuals.",
             "none",
         )
-    return _noisier(scan, noise_covariance, snr, seed)
+    return _noisier(scan, noise, snr, seed)
 
 
-def scan_snr(scan: Scan, noise_covariance: Numpy) -> float:
+def scan_snr(scan: Scan, noise: KnownNoise) -> float:
     """Return the mean SENSE magnitude over sigma in the object, over all slices."""
     snrs = []
     for index in range(len(scan.kspace)):
-        piece = reconstruct_slice(scan.kspace[index], noise_covariance, scan.slice_mask(index))
+        piece = reconstruct_slice(scan.kspace[index], noise, scan.slice_mask(index))
         image = np.abs(in_snr_units(piece.image, piece.sigma))
         snrs.append(image[metrics.object_mask(image)].mean())
     return float(np.mean(snrs))
 
 
-def _noisier(scan: Scan, noise_covariance: Numpy, snr: float, seed: int) -> Source:
-    """Add noise of the scan's own coil covariance until its SNR is LOW_SNR."""
+def _noisier(scan: Scan, noise: KnownNoise, snr: float, seed: int) -> Source:
+    """Add noise like the scan's own until its SNR is LOW_SNR."""
     factor = (snr / LOW_SNR) ** 2
     kspace = scan.kspace[:]
-    noisy = sim.add_noise(kspace, (factor - 1) * noise_covariance, seed, mask=_acquired(kspace))
-    low = Scan(kspace=noisy, mask=scan.mask, noise_covariance=factor * noise_covariance)
+    noisy = sim.add_noise(
+        kspace,
+        (factor - 1) * noise.covariance,
+        seed,
+        mask=_acquired(kspace),
+        noise_profile=noise.profile,
+        noise_spectrum=noise.spectrum,
+    )
+    more = noise._replace(covariance=factor * noise.covariance)
     return Source(
-        low,
-        factor * noise_covariance,
+        Scan(kspace=noisy, mask=scan.mask),
+        more,
         scan,
         None,
-        factor * noise_covariance,
-        f"The scan's own SNR is {snr:.0f}. Noise of its own coil covariance was added until the "
+        more,
+        f"The scan's own SNR is {snr:.0f}. Noise of its own kind was added until the "
         f"SNR was {LOW_SNR:g}, and the scan as it was is the reference.",
         f"high-SNR: the same scan before noise was added (SNR {snr:.0f}), which still holds "
         f"{100 / factor:.1f} % of the noise variance of the noisy scan",
@@ -171,19 +177,14 @@ def raw_cases(source: Source) -> list[Case]:
     cases = []
     for index in range(len(source.scan.kspace)):
         mask = source.scan.slice_mask(index)
-        piece = reconstruct_slice(source.scan.kspace[index], source.covariance, mask)
+        piece = reconstruct_slice(source.scan.kspace[index], source.noise, mask)
         reference = repetition = None
         if source.better is not None:
-            better = through_maps(
-                source.better.kspace[index], source.covariance, piece, source.covariance
-            )
+            better = through_maps(source.better.kspace[index], source.noise, piece, source.noise)
             reference = in_snr_units(better.image, piece.sigma)
         if source.repetition is not None:
             repetition = through_maps(
-                source.repetition.kspace[index],
-                source.repetition_covariance,
-                piece,
-                source.covariance,
+                source.repetition.kspace[index], source.repetition_noise, piece, source.noise
             )
         image = in_snr_units(piece.image, piece.sigma)
         both = image if repetition is None else image + in_snr_units(repetition.image, piece.sigma)
@@ -202,14 +203,14 @@ def _nlm(cases: Sequence[Case], seed: int) -> Outcome:
 
 
 def _continued(
-    scan: Scan, covariance: Numpy, stage: Stage, start: Denoisers, settings: Settings
+    scan: Scan, noise: KnownNoise, stage: Stage, start: Denoisers, settings: Settings
 ) -> Denoiser:
     """Continue a phantom denoiser on the noisy scan alone."""
     minutes = SHARE * settings.minutes
     settings.tell(f"continuing c2s {stage} on the file itself, {60 * minutes:.0f} s")
     return train(
         "c2s",
-        dataclasses.replace(scan, noise_covariance=covariance),
+        with_noise(scan, noise),
         stage,
         settings.config.replace(minutes=minutes),
         settings.seed,

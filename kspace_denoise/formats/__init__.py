@@ -5,18 +5,26 @@ from pathlib import Path
 from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.formats.fastmri import image_sets, read_hdf5, read_images
 from kspace_denoise.formats.hdf5 import SUFFIXES, check_file
+from kspace_denoise.formats.image_writer import ImageWriter, image_writer
+from kspace_denoise.formats.kinds import kind_of
 from kspace_denoise.formats.layout import write_hdf5
 from kspace_denoise.formats.noise import Noise, is_noise_scan, read_noise
+from kspace_denoise.formats.repetitions import read_repetitions, repetitions
 from kspace_denoise.scan import Images, Scan
 
 __all__ = [
+    "ImageWriter",
     "Noise",
     "check_output",
     "image_sets",
+    "image_writer",
     "is_noise_scan",
+    "kind_of",
     "read",
     "read_images",
     "read_noise",
+    "read_repetitions",
+    "repetitions",
     "write",
     "write_hdf5",
 ]

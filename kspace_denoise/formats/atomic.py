@@ -19,7 +19,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     check_place(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 - Path.replace hides that it is atomic

@@ -1,31 +1,32 @@
 """Reader of HDF5 files in the fastMRI layout, our own files included.
 
 A scan has `kspace` (slices, coils, ky, kx), or (slices, ky, kx) from a single coil, and possibly
-`mask`, `noise_covariance`, `noise_profile`, `ismrmrd_header`. Images are in `reconstruction`,
-`reconstruction_rss` or `reconstruction_esc`; `noise_sigma` belongs to the first of these.
+`mask`, `noise_covariance`, `noise_profile`, `noise_spectrum`, `ismrmrd_header`. Images are in
+`reconstruction`, `reconstruction_rss` or `reconstruction_esc`; `noise_sigma` belongs to the first.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from kspace_denoise.formats.hdf5 import (
-    attributes,
     contents,
     dataset_names,
     lazy_slices,
     open_hdf5,
     read_array,
 )
-from kspace_denoise.formats.ismrmrd_header import parse_header
+from kspace_denoise.formats.header import field_strength, read_header, readout_axis
+from kspace_denoise.formats.padding import with_padding
 from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 
+SCAN_ARRAYS = ("mask", "noise_covariance", "noise_profile", "noise_spectrum")
+"""What stands beside the k-space of a scan, under the same name in the file."""
+
 RECONSTRUCTIONS = ("reconstruction", "reconstruction_rss", "reconstruction_esc")
-_FASTMRI_ATTRIBUTES = {"acquisition", "max", "norm", "patient_id"}
-_NOT_IMAGES = {"kspace", "noise", "mask", "noise_covariance", "noise_profile", "noise_sigma"}
+_NOT_IMAGES = {"kspace", "noise", "noise_sigma", *SCAN_ARRAYS}
+_MOST_SLICES = 16  # that are read in search of signal: opening a large file costs nothing
 
 
 def read_hdf5(path: str | Path, dataset: str | None = None) -> Scan | Images:
@@ -60,16 +61,32 @@ def image_sets(path: str | Path) -> dict[str, tuple[int, ...]]:
 
 
 def _read_scan(path: str | Path, file: h5py.File) -> Scan:
-    header = _read_header(file)
-    return Scan(
-        kspace=_kspace(path, file),
-        mask=_optional(file, "mask"),
-        noise_covariance=_optional(file, "noise_covariance"),
-        noise_profile=_optional(file, "noise_profile"),
-        field_strength=_field_strength(header),
-        readout_axis=_readout_axis(header),
-        header=header,
-    )
+    header = read_header(file)
+    kspace = _kspace(path, file)
+    shape = _reconstruction_shape(file, kspace)
+    if shape is not None:
+        header["reconstruction_shape"] = shape
+    arrays = {name: _optional(file, name) for name in SCAN_ARRAYS}
+    arrays["mask"] = with_padding(arrays["mask"], header, kspace.shape[-1])
+    try:
+        return Scan(
+            kspace=kspace,
+            field_strength=field_strength(path, header, kspace.shape),
+            readout_axis=readout_axis(header),
+            header=header,
+            **arrays,
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _reconstruction_shape(file: h5py.File, kspace: LazySlices) -> list[int] | None:
+    """Return the size of images that stand beside the k-space, where it is another one."""
+    for name in RECONSTRUCTIONS:
+        if name in dataset_names(file) and file[name].ndim == 3:
+            shape = [int(n) for n in file[name].shape[-2:]]
+            return None if shape == list(kspace.shape[-2:]) else shape
+    return None
 
 
 def _kspace(path: str | Path, file: h5py.File) -> LazySlices:
@@ -86,14 +103,20 @@ def _kspace(path: str | Path, file: h5py.File) -> LazySlices:
             f"{path}: kspace has shape {dataset.shape}, expected (slices, coils, ky, kx), or "
             "(slices, ky, kx) from a single coil"
         )
-    if not any(read_array(dataset, i).any() for i in _from_the_middle(len(dataset))):
+    if _holds_zeros_only(dataset):
         raise ValueError(f"{path}: kspace holds zeros only")
     return lazy_slices(path, dataset)
 
 
-def _from_the_middle(count: int) -> list[int]:
-    """Return the slices in the order in which signal is likely to be met."""
-    return sorted(range(count), key=lambda i: abs(i - count // 2))
+def _holds_zeros_only(dataset: h5py.Dataset) -> bool:
+    """Tell whether there is nothing in the k-space; of many slices, only whether any is stored."""
+    if dataset.id.get_storage_size() == 0 and not dataset.is_virtual:
+        return True
+    count = len(dataset)
+    if count > _MOST_SLICES:
+        return False
+    ordered = sorted(range(count), key=lambda i: abs(i - count // 2))
+    return not any(read_array(dataset, i).any() for i in ordered)
 
 
 def _read_images(path: str | Path, file: h5py.File, dataset: str | None) -> Images:
@@ -108,16 +131,19 @@ def _read_images(path: str | Path, file: h5py.File, dataset: str | None) -> Imag
         data = (data * float(scale)).astype(np.float32)
     first = next((known for known in RECONSTRUCTIONS if known in file), None)
     sigma = _optional(file, "noise_sigma") if name == first else None
-    header = _read_header(file)
+    header = read_header(file)
     header["dataset"] = name
-    return Images(
-        data=data,
-        sigma=_number_or_map(sigma),
-        affine=_optional(file, "affine"),
-        bval=_optional(file, "bval"),
-        bvec=_optional(file, "bvec"),
-        header=header,
-    )
+    try:
+        return Images(
+            data=data,
+            sigma=_number_or_map(sigma),
+            affine=_optional(file, "affine"),
+            bval=_optional(file, "bval"),
+            bvec=_optional(file, "bvec"),
+            header=header,
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _image_dataset(path: str | Path, file: h5py.File, wanted: str | None) -> str:
@@ -153,47 +179,3 @@ def _optional(file: h5py.File, name: str) -> Numpy | None:
 
 def _number_or_map(sigma: Numpy | None) -> float | Numpy | None:
     return float(sigma) if sigma is not None and sigma.ndim == 0 else sigma
-
-
-def _read_header(file: h5py.File) -> dict[str, Any]:
-    """Return the attributes, the ISMRMRD header and what it says, provenance, and notes."""
-    header, notes = attributes(file)
-    for name in ("ismrmrd_header", "provenance"):
-        if name in dataset_names(file):
-            header[name] = _text(file[name])
-    if "ismrmrd_header" in header:
-        header["ismrmrd"], note = parse_header(header["ismrmrd_header"])
-        notes += [note] if note else []
-    if "provenance" in header:
-        try:
-            header["provenance"] = json.loads(header["provenance"])
-        except ValueError as error:
-            notes.append(f"provenance not read: {error}")
-    if notes:
-        header["notes"] = notes
-    return header
-
-
-def _text(dataset: h5py.Dataset) -> str:
-    value = dataset[()]
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _field_strength(header: dict[str, Any]) -> float | None:
-    """Return tesla from the attribute or the ISMRMRD header; words such as 'unknown' are None."""
-    for value in (
-        header.get("field_strength_T"),
-        header.get("ismrmrd", {}).get("field_strength_T"),
-    ):
-        if isinstance(value, (int, float)) and value > 0:
-            return float(value)
-    return None
-
-
-def _readout_axis(header: dict[str, Any]) -> int | None:
-    """Return the readout axis; fastMRI, which does not say, has it on axis -2."""
-    if "readout_axis" in header:
-        value = header["readout_axis"]
-        return value if value in (-1, -2) else None
-    is_fastmri = "ismrmrd_header" in header or header.keys() >= _FASTMRI_ATTRIBUTES
-    return -2 if is_fastmri else None

@@ -1,6 +1,7 @@
 """HDF5 in general: opening with clear errors, slices read when asked for, attributes."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,23 +61,41 @@ def lazy_slices(path: str | Path, dataset: h5py.Dataset) -> LazySlices:
     add_coil = dataset.ndim == 3
     slices, *rest = dataset.shape
     shape = (slices, 1, *rest) if add_coil else dataset.shape
-    reader = SliceReader(str(Path(path).absolute()), dataset.name, add_coil)
+    reader = SliceReader(
+        str(Path(path).absolute()), dataset.name, add_coil, _identity(dataset.file)
+    )
     return LazySlices(shape, dataset.dtype.newbyteorder("="), reader)
 
 
 @dataclass(frozen=True)
 class SliceReader:
-    """Reads one slice of a dataset; opens the file for each, so workers and forks are safe."""
+    """Reads one slice of a dataset; opens the file for each, so workers and forks are safe.
+
+    `identity` tells the file from a later version of it, so that slices of two are never mixed.
+    """
 
     path: str
     dataset: str
     add_coil: bool
+    identity: tuple[int, ...]
 
     def __call__(self, index: int) -> Numpy:
-        """Return slice `index`, complex `(coils, ky, kx)`."""
+        """Return slice `index`, complex `(coils, ky, kx)`.
+
+        Raises:
+            ValueError: if the file is damaged, or not the one any more that was opened first.
+        """
         with open_hdf5(self.path) as file:
+            if _identity(file) != self.identity:
+                raise ValueError(f"{self.path} was changed while it was being read; read it again")
             values = read_array(file[self.dataset], index)
         return values[None] if self.add_coil else values
+
+
+def _identity(file: h5py.File) -> tuple[int, ...]:
+    """Return what a version of a file has of its own; inodes alone are used again."""
+    status = os.fstat(file.id.get_vfd_handle())
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def read_array(dataset: h5py.Dataset, key: Any = ()) -> Numpy:

@@ -20,6 +20,7 @@ def parse_header(xml: str) -> tuple[dict[str, Any], str | None]:
             "encoded_matrix": _triple(root, "encodedSpace", "matrixSize"),
             "recon_matrix": _triple(root, "reconSpace", "matrixSize"),
             "recon_field_of_view_mm": _triple(root, "reconSpace", "fieldOfView_mm"),
+            "phase_encoding_limits": _limits(root),
         }
     except (ElementTree.ParseError, ValueError) as error:
         return {}, f"ismrmrd_header not read: {error}"
@@ -37,3 +38,12 @@ def _triple(root: ElementTree.Element, space: str, tag: str) -> list[float] | No
         return None
     numbers = [float(part.text or "") for part in parts if part is not None]
     return [int(n) if n.is_integer() else n for n in numbers]
+
+
+def _limits(root: ElementTree.Element) -> dict[str, int] | None:
+    """Return the first, central and last line of the phase encoding."""
+    limits = root.find(".//{*}encodingLimits/{*}kspace_encoding_step_1")
+    if limits is None:
+        return None
+    found = {name: limits.find(f"{{*}}{name}") for name in ("minimum", "center", "maximum")}
+    return {name: int(e.text or "") for name, e in found.items() if e is not None} or None

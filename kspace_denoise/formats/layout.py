@@ -1,8 +1,9 @@
 """Writer of our HDF5 layout, which is that of fastMRI with more beside it.
 
-Scans: `kspace`, `mask`, `noise_covariance`, `noise_profile`. Images: `reconstruction` (or
-`reconstruction_rss`, `reconstruction_esc`, as the header says) with `noise_sigma` beside it. The
-header goes into attributes, `ismrmrd_header` and `provenance` (JSON) into datasets.
+Scans: `kspace`, `mask`, `noise_covariance`, `noise_profile`, `noise_spectrum`. Images:
+`reconstruction` (or `reconstruction_rss`, `reconstruction_esc`, as the header says) with
+`noise_sigma` beside it. The header goes into attributes, `ismrmrd_header` and `provenance` (JSON)
+into datasets.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +13,10 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 
-from kspace_denoise.formats.atomic import atomic
-from kspace_denoise.formats.fastmri import RECONSTRUCTIONS
+from kspace_denoise.formats.create import CheckDisk, create_hdf5
+from kspace_denoise.formats.fastmri import RECONSTRUCTIONS, SCAN_ARRAYS
 from kspace_denoise.provenance import to_json
-from kspace_denoise.scan import Images, Numpy, Scan, Sliceable
+from kspace_denoise.scan import Images, Numpy, Scan
 
 Progress: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
 
@@ -36,28 +37,32 @@ def write_hdf5(
     Raises:
         TypeError: if the content is neither, or a header entry cannot be an attribute.
         FileNotFoundError, ValueError: if the folder is missing or `path` is a folder.
+        OSError: if the disk is full.
     """
     if not isinstance(content, (Scan, Images)):
         raise TypeError(f"cannot write a {type(content).__name__}, expected a Scan or Images")
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_hdf5(path) as (file, check_disk):
         if isinstance(content, Scan):
-            _write_scan(file, content, progress or iter)
+            _write_scan(file, content, progress or iter, check_disk)
         else:
             _write_images(file, content)
         for name, values in (extra or {}).items():
             _write_array(file, name, values)
 
 
-def _write_scan(file: h5py.File, scan: Scan, progress: Progress) -> None:
+def _write_scan(file: h5py.File, scan: Scan, progress: Progress, check_disk: CheckDisk) -> None:
     header = dict(scan.header)
     _set_unless_said(header, "field_strength_T", scan.field_strength)
     _set_unless_said(header, "readout_axis", scan.readout_axis)
-    _write_header(file, header)
-    for name in ("mask", "noise_covariance", "noise_profile"):
+    write_header(file, header)
+    for name in SCAN_ARRAYS:
         values = getattr(scan, name)
         if values is not None:
             _write_array(file, name, values)
-    _write_slices(file, scan.kspace, progress)
+    dataset = file.create_dataset("kspace", scan.kspace.shape, scan.kspace.dtype)
+    for index in progress(range(len(scan.kspace))):
+        dataset[index] = scan.kspace[index]
+        check_disk()
 
 
 def _set_unless_said(header: dict[str, Any], name: str, value: float | None) -> None:
@@ -68,15 +73,9 @@ def _set_unless_said(header: dict[str, Any], name: str, value: float | None) -> 
         header[name] = "unknown"
 
 
-def _write_slices(file: h5py.File, kspace: Sliceable, progress: Progress) -> None:
-    dataset = file.create_dataset("kspace", kspace.shape, kspace.dtype)
-    for index in progress(range(len(kspace))):
-        dataset[index] = kspace[index]
-
-
 def _write_images(file: h5py.File, images: Images) -> None:
     name = images.header.get("dataset")
-    _write_header(file, images.header)
+    write_header(file, images.header)
     _write_array(file, name if name in RECONSTRUCTIONS else "reconstruction", images.data)
     for name in ("affine", "bval", "bvec"):
         if getattr(images, name) is not None:
@@ -94,7 +93,12 @@ def _attribute(value: Any) -> Any:
     return np.array(value, dtype=h5py.string_dtype()) if texts else value
 
 
-def _write_header(file: h5py.File, header: Mapping[str, Any]) -> None:
+def write_header(file: h5py.File, header: Mapping[str, Any]) -> None:
+    """Write a header into attributes and datasets.
+
+    Raises:
+        TypeError: if an entry cannot be an attribute.
+    """
     for name, value in header.items():
         if name in _OUTSIDE_ATTRIBUTES or value is None:
             continue

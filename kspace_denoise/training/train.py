@@ -15,8 +15,9 @@ from kspace_denoise.stages import (
     Stage,
     check_sampling,
     check_stage,
+    coil_sigma,
     in_snr_units,
-    known_covariance,
+    known_noise,
     known_sigma,
     reconstruct_slice,
     stage_images,
@@ -39,7 +40,7 @@ def train(
     device: str = "cpu",
     checkpoint: str | Path | None = None,
     resume: bool = False,
-    calibration: int = 24,
+    calibration: int | None = None,
     report: Report | None = None,
 ) -> Denoiser:
     """Train a denoiser on noisy scans alone, of one or of many subjects.
@@ -91,7 +92,7 @@ def train(
 
 
 def noisy_images(
-    sources: Iterable[Source], stage: Stage, calibration: int = 24
+    sources: Iterable[Source], stage: Stage, calibration: int | None = None
 ) -> Iterator[np.ndarray]:
     """Yield the images (y, x) in SNR units that a stage's denoiser is trained on.
 
@@ -101,16 +102,16 @@ def noisy_images(
     for source in sources:
         if isinstance(source, Scan):
             check_sampling(source.mask, stage)
-            psi = known_covariance(source)
+            noise = known_noise(source)
             for index in range(len(source.kspace)):
                 kspace, mask = source.kspace[index], source.slice_mask(index)
                 if not kspace.any():
                     continue  # a blank slice has nothing to teach
                 if stage == "before-sense":
-                    yield from ifft2c(recon.whiten(kspace, psi))
+                    white = recon.whiten(kspace, noise.covariance)
+                    yield from in_snr_units(ifft2c(white), coil_sigma(white, noise))
                 else:
-                    yield from stage_images(
-                        reconstruct_slice(kspace, psi, mask, calibration), stage
-                    )
+                    piece = reconstruct_slice(kspace, noise, mask, calibration)
+                    yield from stage_images(piece, stage)
         else:
             yield from in_snr_units(source.data[:], known_sigma(source))

@@ -27,6 +27,8 @@ def words(command: str, path: Path, output: Path) -> list[object]:
 def test_bad_scans(tmp_path: Path, command: str, kind: str) -> None:
     make, message = BAD_SCANS[kind]
     make(tmp_path / "bad.h5")
+    if (command, kind) == ("info", "nan"):
+        return  # which says what is wrong instead: see test_info
     before = files_in(tmp_path)
     found = fail(*words(command, tmp_path / "bad.h5", tmp_path / "out.h5"))
     assert re.search(message, found)
@@ -49,7 +51,7 @@ def test_damaged_images(tmp_path: Path) -> None:
     flat = write_file(tmp_path / "flat.h5", reconstruction=kspace()[0, 0])
     whole = good.read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
-    assert "slice 0 holds 240 values" in fail("evaluate", nan, good)
+    assert "nan.h5: slice 0 holds 240 values" in fail("evaluate", nan, good)
     assert "expected (slices, y, x)" in fail("evaluate", flat, good)
     assert "cut short" in fail("evaluate", tmp_path / "cut.h5", good)
 

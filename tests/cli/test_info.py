@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from tests.cli.conftest import SIGMA
 from tests.cli.runner import fail, files_in, succeed
-from tests.formats.files import kspace, write_coded, write_fastmri, write_file
+from tests.formats.files import HEADER, kspace, write_coded, write_fastmri, write_file
 
 
 def test_a_scan_as_text(scan_file: Path) -> None:
@@ -35,12 +36,94 @@ def test_a_scan_as_json(tmp_path: Path) -> None:
     assert found["noise_sigma"] == pytest.approx(np.sqrt(0.5))
     assert found["recon_matrix"] == [12, 10, 1]
     assert found["readout_axis"] == -2
+    assert found["kind"] == "fastMRI"
 
 
 def test_noise_that_cannot_be_found_is_said_to_be_unknown(tmp_path: Path) -> None:
     path = write_file(tmp_path / "scan.h5", kspace=kspace((1, 1, 6, 6)))
-    assert json.loads(succeed("info", path, "--json").stdout)["noise_sigma"] is None
+    found = json.loads(succeed("info", path, "--json").stdout)
+    assert (found["noise_sigma"], found["noise_from"]) == (None, "not known")
+    assert found["warnings"][-1].startswith("the noise is not known: no part of the scan")
     assert "unknown" in succeed("info", path).stdout
+
+
+def warnings(path: Path) -> list[str]:
+    found = json.loads(succeed("info", path, "--json").stdout)["warnings"]
+    assert isinstance(found, list)
+    for sentence in found:
+        assert sentence in succeed("info", path).stdout
+    return found
+
+
+def test_nothing_is_wrong_with_a_good_scan(scan_file: Path) -> None:
+    assert warnings(scan_file) == []
+
+
+def test_what_looks_wrong_with_the_data(scan_file: Path) -> None:
+    with h5py.File(scan_file, "r+") as file:
+        data = np.roll(file["kspace"][:], (5, -4), axis=(2, 3))
+        data[:, :, :3] = data[:, :, 20:22] = data[..., 31:] = 0
+        data = np.concatenate([data, 0 * data, data])
+        data[4, 0, 9, 9] = np.nan
+        del file["kspace"]
+        file["kspace"] = data
+    assert warnings(scan_file) == [
+        "slices 4 hold NaN or infinite values",
+        "slices 2-3 hold zeros only",
+        "the echo peaks at (ky, kx) = (25, 12), (5, -4) samples from the centre (20, 16): images "
+        "get a phase ramp, magnitudes do not change; nothing is moved",
+        "columns 31 (1 of 32) hold zeros only: filled with zeros, without noise",
+        "rows 0-2, 20-21 (5 of 40) hold zeros only: filled with zeros, without noise",
+    ]
+
+
+def test_what_contradicts_itself(scan_file: Path) -> None:
+    mask = np.arange(32) % 2 == 0
+    header = HEADER.replace("<y>10</y>", "<y>32</y>").replace("2.8936", "1.5")
+    with h5py.File(scan_file, "r+") as file:
+        file["mask"] = mask
+        file["ismrmrd_header"] = header
+        file.attrs["num_low_frequency"] = 4
+    said = warnings(scan_file)
+    assert said == [
+        "1280 positions hold data where the mask says that they were not sampled; these data are "
+        "ignored",
+        "the header says that the central 4 columns are sampled, and the mask that they are not",
+        "the header says that the matrix (ky, kx) is (24, 32), but the k-space has (40, 32)",
+        "the header says 1.5 T, but the attribute field_strength_T 3",
+    ]
+
+
+@pytest.mark.parametrize("words", ["reconstruct --method rss", "denoise --model nlm"])
+def test_data_that_the_mask_denies_are_said_to_be_ignored(scan_file: Path, words: str) -> None:
+    with h5py.File(scan_file, "r+") as file:
+        file["mask"] = np.abs(np.arange(32) - 16) < 8
+    command, *options = words.split()
+    result = succeed(command, scan_file, scan_file.with_name("out.h5"), *options, "--device", "cpu")
+    assert "note: slice 1 holds data at 680 positions where the mask says" in result.stderr
+
+
+def test_lines_that_the_mask_leaves_out_are_not_called_zero_filled(scan_file: Path) -> None:
+    mask = np.arange(32) % 2 == 0
+    with h5py.File(scan_file, "r+") as file:
+        file["kspace"][...] = file["kspace"][:] * mask
+        file["mask"] = mask
+    assert warnings(scan_file) == []
+
+
+def test_noise_that_is_not_flat_is_said(scan_file: Path) -> None:
+    with h5py.File(scan_file, "r+") as file:
+        file["noise_profile"] = np.linspace(0.4, 1.2, 40)[:, None]
+        file["noise_spectrum"] = np.linspace(0, 2.25, 32)
+    found = json.loads(succeed("info", scan_file, "--json").stdout)
+    assert found["noise_profile"] == pytest.approx([0.4, 1.2])
+    assert found["noise_spectrum"] == pytest.approx([0, 2.25])
+    filtered, coloured = found["warnings"]
+    assert "a receiver filter leaves 0.40 to 1.20 of its mean level" in filtered
+    assert "its level goes from 0.27 to 1.50 of its mean over k-space" in coloured
+    with h5py.File(scan_file, "r+") as file:
+        file["noise_spectrum"][...] = np.arange(32) > 3  # zero-filled is not uneven
+    assert len(warnings(scan_file)) == 1
 
 
 def test_images_and_sets_of_images(tmp_path: Path) -> None:
@@ -73,6 +156,18 @@ def test_the_picture_of_a_scan(tmp_path: Path, coils: int) -> None:
     assert files_in(tmp_path) == ["scan.h5", "scan.png"]
 
 
+def test_the_picture_of_noise(tmp_path: Path, scan_file: Path) -> None:
+    noise = write_file(tmp_path / "noise.h5", noise=kspace((4, 50, 100)))
+    succeed("info", noise, "--picture", tmp_path / "noise.png")
+    with h5py.File(scan_file, "r+") as file:
+        file["noise_profile"] = np.linspace(0.4, 1.2, 40)[:, None]
+        file["noise_spectrum"] = np.outer(np.linspace(0, 2, 40), np.linspace(0, 2, 32))
+    succeed("info", scan_file, "--picture", tmp_path / "uneven.png")
+    for name in ("noise.png", "uneven.png"):
+        colours = np.unique(imread(tmp_path / name)[::4, ::4, :3].reshape(-1, 3), axis=0)
+        assert len(colours) > 100  # a map of correlations or of a spectrum is coloured
+
+
 @pytest.mark.parametrize("complex_pixels", [True, False])
 def test_the_picture_of_images(tmp_path: Path, complex_pixels: bool) -> None:
     data = kspace()[:, 0]
@@ -87,9 +182,11 @@ def test_the_picture_of_images(tmp_path: Path, complex_pixels: bool) -> None:
 def test_pictures_that_cannot_be(tmp_path: Path, scan_file: Path) -> None:
     assert "ends in .png, .pdf or .svg" in fail("info", scan_file, "--picture", tmp_path / "a.txt")
     assert "no such folder" in fail("info", scan_file, "--picture", tmp_path / "no" / "a.png")
-    noise = write_file(tmp_path / "noise.h5", noise=kspace()[0])
+    noise = write_file(tmp_path / "noise.h5", noise=kspace()[0, :1])
     assert "nothing to draw" in fail("info", noise, "--picture", tmp_path / "a.png")
-    assert files_in(tmp_path) == ["noise.h5", "scan.h5"]
+    coded = write_coded(tmp_path / "coded.h5", "flair", "t2w")
+    assert "no single one to draw" in fail("info", coded, "--picture", tmp_path / "a.png")
+    assert files_in(tmp_path) == ["coded.h5", "noise.h5", "scan.h5"]
 
 
 def test_real_files(real_data: Path, tmp_path: Path) -> None:

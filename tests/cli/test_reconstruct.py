@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from kspace_denoise import formats
-from kspace_denoise.cli.reconstruct import METHODS
+from kspace_denoise.cli.methods import METHODS
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.scan import Images, Scan
-from tests.cli.conftest import SHAPE, clean_kspace, covariance
+from tests.cli.conftest import SHAPE, SIGMA, clean_kspace, covariance
 from tests.cli.runner import fail, succeed
 from tests.formats.files import kspace
 
@@ -109,6 +109,49 @@ def test_without_known_noise_there_is_no_noise_map(clean_file: Path) -> None:
     assert images.sigma is None
 
 
+@pytest.mark.parametrize("method", ["adaptive", "l1-wavelet", "tv"])
+def test_other_methods_are_near_the_truth(scan_file: Path, method: str) -> None:
+    images = reconstructed(scan_file, "--method", method)
+    truth = np.sqrt(np.sum(np.abs(ifft2c(clean_kspace())) ** 2, axis=1))
+    error = np.abs(np.abs(images.data) - truth)[truth > 0.5]
+    assert images.data.dtype == np.complex64
+    assert np.sqrt(np.mean(error**2)) < 1.2 * SIGMA
+    assert (images.sigma is not None) == (method == "adaptive")
+
+
+def test_adaptive_combination_has_the_noise_of_its_maps(scan_file: Path) -> None:
+    images = reconstructed(scan_file, "--method", "adaptive")
+    sense = reconstructed(scan_file, "--method", "sense")
+    inside = np.abs(sense.data) > 0.5
+    ratio = (images.sigma / sense.sigma)[inside]  # type: ignore[operator]
+    assert np.median(ratio) == pytest.approx(1, abs=0.01)
+    with h5py.File(scan_file, "r+") as file:
+        file["mask"] = np.arange(32) % 2 == 0
+    message = fail("reconstruct", scan_file, scan_file.with_name("a.h5"), "--method", "adaptive")
+    assert "so it needs full sampling" in message
+
+
+def test_a_penalty_smooths_as_its_weight_says(scan_file: Path) -> None:
+    weak = reconstructed(scan_file, "--method", "tv", "--lambda", 1e-3, "--replicas", 4)
+    sense = reconstructed(scan_file, "--method", "sense")
+    strong = reconstructed(scan_file, "--method", "tv", "--lambda", 3, "--replicas", 4)
+    np.testing.assert_allclose(weak.data, sense.data, atol=0.1 * SIGMA)
+    # The mean of 2 · 40 · 32 variances of 4 replicas each is known to 1 %.
+    measured = np.sqrt(np.mean(np.square(weak.sigma)) / np.mean(np.square(sense.sigma)))  # type: ignore[arg-type]
+    assert measured == pytest.approx(1, abs=0.05)
+    assert np.median(strong.sigma) < 0.5 * np.median(sense.sigma)  # type: ignore[arg-type]
+    assert strong.header["provenance"]["parameters"]["penalty"] == 3
+
+
+def test_methods_without_known_noise(clean_file: Path) -> None:
+    output = clean_file.with_name("image.h5")
+    succeed("reconstruct", clean_file, output, "--method", "adaptive", *CPU)
+    assert formats.read(output).sigma is None  # type: ignore[union-attr]
+    output.unlink()
+    assert "give --noise FILE" in fail("reconstruct", clean_file, output, "--method", "tv", *CPU)
+    assert not output.exists()
+
+
 def test_one_coil(tmp_path: Path) -> None:
     data = clean_kspace()[:, :1]
     formats.write(tmp_path / "scan.h5", Scan(kspace=data, noise_covariance=np.array([[0.5]])))
@@ -127,11 +170,17 @@ def test_provenance(scan_file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "ddrm"], "--method ddrm belongs to a later version; methods now: rss, sense"),
-        (["--method", "magic"], "--method magic is no method; methods now: rss, sense"),
+        (
+            ["--method", "ddrm"],
+            "ddrm belongs to a later version; methods now: rss, adaptive",
+        ),
+        (["--method", "magic"], "--method magic is no method; methods now: rss, adaptive, sense"),
         ([], "Missing option '--method'"),
         (["--method", "sense", "--calibration", 99], "does not fit k-space of 40 x 32"),
         (["--method", "sense", "--replicas", -1], "replicas=-1"),
+        (["--method", "tv", "--replicas", 1], "replicas is 1, expected at least 2"),
+        (["--method", "sense", "--lambda", 1], "--lambda: sense has no penalty"),
+        (["--method", "tv", "--lambda", 0], "0.0 is not in the range"),
     ],
 )
 def test_refusals(scan_file: Path, options: list[object], message: str) -> None:

@@ -13,6 +13,7 @@ from kspace_denoise.demo.phantom_experiment import TEST_SNR, unseen_cases
 from kspace_denoise.demo.raw_experiment import LOW_SNR, choose_reference, raw_cases, scan_snr
 from kspace_denoise.demo.scores import data_range, mean_row, paired_gain
 from kspace_denoise.scan import Scan
+from kspace_denoise.stages import known_noise
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +84,13 @@ def test_a_better_scan_is_made_noisy_down_to_the_snr(monkeypatch):
     monkeypatch.setattr(phantoms, "SLICES", 1)
     monkeypatch.setattr(phantoms, "SHAPE", (64, 64))
     scan = phantoms.scan_phantom(seed=3, snr=60).scans[0]
-    source = choose_reference(scan, scan.noise_covariance, None, seed=0)
+    source = choose_reference(scan, known_noise(scan), None, seed=0)
     assert source.better is scan
-    assert scan_snr(source.scan, source.covariance) == pytest.approx(LOW_SNR, rel=0.1)
+    assert scan_snr(source.scan, source.noise) == pytest.approx(LOW_SNR, rel=0.1)
     poor = phantoms.scan_phantom(seed=3, snr=9).scans[0]
-    assert choose_reference(poor, poor.noise_covariance, None, seed=0).reference == "none"
+    assert choose_reference(poor, known_noise(poor), None, seed=0).reference == "none"
     with pytest.raises(ValueError, match="expected another repetition of the same scan"):
-        choose_reference(scan, scan.noise_covariance, Scan(kspace=scan.kspace[:, :2]), seed=0)
+        choose_reference(scan, known_noise(scan), Scan(kspace=scan.kspace[:, :2]), seed=0)
 
 
 def test_gains_are_paired_over_slices(cases):
@@ -115,7 +116,8 @@ def test_a_repetition_with_other_noise_keeps_the_unit_of_the_first(monkeypatch, 
     psi = head.scans[0].noise_covariance
     other_psi = factor**2 * psi
     other = Scan(kspace=sim.add_noise(head.clean, other_psi, seed=1), noise_covariance=other_psi)
-    source = choose_reference(head.scans[0], psi, other, 0, other_psi)
+    noises = known_noise(head.scans[0]), known_noise(other)
+    source = choose_reference(head.scans[0], noises[0], other, 0, noises[1])
     (case,) = raw_cases(source)
     inside = case.mask
     assert case.repetition.sigma[inside] / case.piece.sigma[inside] == pytest.approx(factor)

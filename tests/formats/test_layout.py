@@ -30,6 +30,7 @@ def test_a_scan_comes_back_bit_for_bit(tmp_path: Path, dtype: type) -> None:
         mask=np.arange(24)[:, None] % 2 == 0,
         noise_covariance=np.array([[2, 0.1j], [-0.1j, 3]]),
         noise_profile=np.linspace(0.4, 1, 24, dtype=np.float32)[:, None],
+        noise_spectrum=np.linspace(0, 2, 10, dtype=np.float32),
         field_strength=0.3,
         readout_axis=-1,
         header={**ATTRIBUTES, "provenance": {"command": "x", "seed": 0, "sigma": 0.1}},
@@ -38,7 +39,7 @@ def test_a_scan_comes_back_bit_for_bit(tmp_path: Path, dtype: type) -> None:
     back = formats.read(tmp_path / "scan.h5")
     assert isinstance(back, Scan)
     np.testing.assert_array_equal(back.kspace[:], scan.kspace, strict=True)  # type: ignore[arg-type]
-    for name in ("mask", "noise_covariance", "noise_profile"):
+    for name in ("mask", "noise_covariance", "noise_profile", "noise_spectrum"):
         np.testing.assert_array_equal(getattr(back, name), getattr(scan, name), strict=True)
     assert back.field_strength == 0.3
     assert back.readout_axis == -1

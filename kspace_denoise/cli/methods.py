@@ -1,0 +1,113 @@
+"""The methods of `reconstruct`: one slice of k-space to images by the name of their dataset."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from kspace_denoise import recon
+from kspace_denoise.arrays import Array
+from kspace_denoise.calibration import calibration_size
+from kspace_denoise.fourier import ifft2c
+from kspace_denoise.scan import Numpy
+from kspace_denoise.stages import KnownNoise, reconstruct_slice, whiten_slice
+
+ByName: TypeAlias = dict[str, Array]
+
+
+class Settings(NamedTuple):
+    """What a reconstruction needs beside k-space."""
+
+    noise: KnownNoise | None
+    calibration: int | None
+    replicas: int
+    seed: int
+    penalty: float | None = None
+    """λ in SNR units, None for the method's own rule."""
+
+
+class Method(NamedTuple):
+    """A reconstruction of k-space `(coils, ky, kx)` with a mask."""
+
+    run: Callable[[Array, Numpy | None, Settings], ByName]
+    uses_noise: bool = True
+    has_penalty: bool = False
+
+
+def _rss(kspace: Array, _mask: Numpy | None, _settings: Settings) -> ByName:
+    return {"reconstruction_rss": recon.rss(ifft2c(kspace))}
+
+
+def _sense(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
+    if settings.noise is None:
+        size = settings.calibration or calibration_size(kspace, mask)
+        maps = recon.espirit(kspace, size)
+        return {"reconstruction": recon.sense(kspace, maps, mask).image}
+    piece = reconstruct_slice(
+        kspace,
+        settings.noise,
+        mask,
+        settings.calibration,
+        replicas=settings.replicas,
+        seed=settings.seed,
+    )
+    images = {"reconstruction": piece.image}
+    return images if piece.sigma is None else {**images, "noise_sigma": piece.sigma}
+
+
+def _adaptive(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
+    if mask is not None and not mask.all():
+        raise ValueError("--method adaptive combines coil images, so it needs full sampling")
+    noise = settings.noise
+    if noise is None:
+        return {"reconstruction": recon.adaptive_combine(ifft2c(kspace))}
+    maps = recon.walsh_maps(ifft2c(kspace), noise.covariance)
+    image, sigma = recon.sense(
+        kspace,
+        maps,
+        noise_covariance=noise.covariance,
+        noise_profile=noise.profile,
+        noise_spectrum=noise.spectrum,
+    )
+    assert sigma is not None
+    return {"reconstruction": image, "noise_sigma": sigma}
+
+
+def _regularised(
+    reconstruction: Callable[..., Array], kspace: Array, mask: Numpy | None, settings: Settings
+) -> ByName:
+    """Reconstruct with a penalty in SNR units; replicas of the noise measure sigma around it."""
+    noise = settings.noise
+    if noise is None:
+        raise ValueError(
+            "the penalty is in units of the noise, which is not known: give --noise FILE"
+        )
+    white, maps = whiten_slice(kspace, noise, mask, settings.calibration)
+
+    def run(data: Array) -> Array:
+        return reconstruction(data, maps, mask, lam=settings.penalty)
+
+    images = {"reconstruction": run(white)}
+    if settings.replicas:
+        images["noise_sigma"] = recon.noise_map(
+            run,
+            white,
+            2 * np.eye(white.shape[-3]),
+            settings.replicas,
+            mask=mask,
+            noise_profile=noise.profile,
+            noise_spectrum=noise.spectrum,
+            seed=settings.seed,
+        )
+    return images
+
+
+METHODS = {
+    "rss": Method(_rss, uses_noise=False),
+    "adaptive": Method(_adaptive),
+    "sense": Method(_sense),
+    "l1-wavelet": Method(functools.partial(_regularised, recon.l1_wavelet), has_penalty=True),
+    "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
+}
+LATER = ("ddrm",)
