@@ -1,26 +1,39 @@
 """From k-space to an image: noise, coil maps, SENSE and its noise map."""
 
+from kspace_denoise.recon.adaptive import adaptive_combine, walsh_maps
+from kspace_denoise.recon.amplification import g_factor
 from kspace_denoise.recon.coil_calibration import espirit
 from kspace_denoise.recon.combine import rss
+from kspace_denoise.recon.joint_sense import jsense
+from kspace_denoise.recon.l1_wavelet import l1_wavelet
+from kspace_denoise.recon.magnitude_noise import MagnitudeNoise, rss_noise
 from kspace_denoise.recon.noise import noise_covariance, whiten, whitening_matrix
 from kspace_denoise.recon.noise_estimate import NoiseEstimate, estimate_noise
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
-from kspace_denoise.recon.noise_map import g_factor, pseudo_replica_sigma
+from kspace_denoise.recon.replicas import noise_map
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.sense_solver import Reconstruction, sense
+from kspace_denoise.recon.tv import tv
 
 __all__ = [
+    "MagnitudeNoise",
     "NoiseEstimate",
     "NoiseNotFound",
     "Reconstruction",
     "SenseOperator",
+    "adaptive_combine",
     "espirit",
     "estimate_noise",
     "g_factor",
+    "jsense",
+    "l1_wavelet",
     "noise_covariance",
-    "pseudo_replica_sigma",
+    "noise_map",
     "rss",
+    "rss_noise",
     "sense",
+    "tv",
+    "walsh_maps",
     "whiten",
     "whitening_matrix",
 ]

@@ -1,21 +1,23 @@
-"""Coil maps from the calibration region of k-space: ESPIRiT, one set of maps.
+"""Coil maps from the calibration region of k-space: ESPIRiT with one or two sets of maps.
 
 Uecker et al., Magn. Reson. Med. 71:990 (2014). Windows of k-space over all coils span a small
 subspace. Projecting every window on it and putting the windows back (operator W of equation 7) is
 one convolution, hence one coils x coils matrix per pixel, whose eigenvector of eigenvalue 1 holds
-the sensitivities there.
+the sensitivities there. Where the object is folded over itself two eigenvalues are 1.
 """
 
 import math
+import warnings
 
 import numpy as np
 
-from kspace_denoise.arrays import Array, complex_dtype, like, namespace, real_dtype
-from kspace_denoise.fourier import ifft2c
+from kspace_denoise.arrays import Array, like, namespace, to_torch
 from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.eigenmaps import EigenPair, dominant_pair, fourier_rows
 
-_SQUARINGS, _APPLICATIONS = 4, 8
-_BLOCK = 2**18  # matrix entries handled at once: bounds the memory at any image size
+_FOLDED = 0.9  # of the first eigenvalue: a second one above it belongs to folded signal
+_FOLDED_SHARE = 0.02  # of the energy of the image
+_ALL_NOISE = 0.7  # mean eigenvalue above which noise passed for signal
 
 
 def espirit(
@@ -27,12 +29,18 @@ def espirit(
     threshold: float = 0.01,
     sigma: float | None = None,
     crop: float = 0.0,
+    second_crop: float = 0.85,
 ) -> Array:
     """Estimate coil maps `(..., coils, y, x)` from the centre of k-space `(..., coils, ky, kx)`.
 
     Every pixel's map has the norm 1 over the coils, and a phase relative to the principal virtual
     coil of the calibration data (largest component real), so maps are smooth and no single coil
     must see everything. One coil: the map is 1. Slices are calibrated one by one.
+
+    A field of view smaller than the object folds it, and the folded pixels have two sensitivities.
+    `sets=2` returns `(..., sets, coils, y, x)`: a second map, orthogonal to the first, where the
+    second eigenvalue is nearly the first, and 0 elsewhere, as a second image that holds noise
+    alone would cost SNR. `sets=1` warns where one set is not enough.
 
     A singular vector of the calibration matrix with singular value s has the weight
     1 - (cutoff/s)^2, or 0 below the cutoff. The cutoff is `threshold` times the largest s or, if
@@ -41,38 +49,47 @@ def espirit(
     Args:
         kspace: k-space, best whitened, with a fully sampled centre.
         calibration: size of that centre in samples, one number or (ky, kx).
-        sets: number of sets of maps; this version estimates one.
+        sets: number of sets of maps, 1 or 2.
         kernel: side of the k-space windows in samples.
         threshold: relative singular value below which nothing counts as signal.
         sigma: noise of the k-space per real component, 1 after `whiten`; None if unknown.
         crop: pixels whose eigenvalue is below it get zero maps. The default drops none, because
             a denoiser needs the background too; 0.8 to 0.95 keep the object only.
+        second_crop: the second map of a pixel is zero if its eigenvalue is below this fraction of
+            the first. Where nothing is folded, our scans exceed the default in 0.5 % of the object
+            at most; lower values find more of what is folded, and more that is not.
+
+    Warns:
+        UserWarning: if sets is 1 and over 2 % of the image's energy lies where the second
+            eigenvalue exceeds 0.9 of the first, unless noise of unknown sigma explains it.
 
     Raises:
         TypeError: if the k-space is not complex.
         ValueError: if the calibration region is smaller than the kernel, larger than the matrix
-            or not fully sampled, if sets is not 1, or the k-space is malformed or holds NaN,
-            or threshold or crop are not from 0 to below 1.
+            or not fully sampled, if sets is neither 1 nor 2, or the k-space is malformed or holds
+            NaN, or threshold or a crop is not from 0 to below 1.
     """
     check_kspace(kspace)
-    if sets != 1:
-        raise ValueError(f"sets is {sets}, but this version estimates one set of maps: use sets=1")
-    if not (0 <= threshold < 1 and 0 <= crop < 1):
-        raise ValueError(f"threshold={threshold}, crop={crop}: expected both from 0 to below 1")
-    xp = namespace(kspace)
+    _check_options(sets, threshold, crop, second_crop)
     coils, *grid = kspace.shape[-3:]
     if coils == 1 and crop == 0:
-        return xp.ones_like(kspace)
+        return _uniform(kspace, sets)
     size = calibration if isinstance(calibration, tuple) else (calibration, calibration)
-    centre = calibration_region(kspace, size, kernel)
-    slices = xp.reshape(centre, (-1, coils, *size))
-    maps = []
-    for i in range(slices.shape[0]):
-        weighted = _signal_projector(slices[i, ...], kernel, threshold, sigma)
-        operator = _convolution_kernel(weighted, coils, kernel)
-        reference = _principal_coil(slices[i, ...])
-        maps.append(_dominant_vectors(operator, reference, tuple(grid), crop, kspace))
-    return xp.reshape(xp.stack(maps), kspace.shape)
+    centre = to_torch(calibration_region(kspace, size, kernel))
+    xp = namespace(centre)
+    maps, folded = [], 0.0
+    for region in centre.reshape((-1, coils, *size)):
+        weighted = _signal_projector(region, kernel, threshold, sigma)
+        coefficients = _fourier_coefficients(weighted, coils, kernel).to(centre.dtype)
+        pair = _pair_at_pixels(coefficients, (grid[0], grid[1]), sets)
+        if sigma is not None or _mean_eigenvalue(weighted) < _ALL_NOISE:
+            folded = max(folded, _folded_share(region, pair, grid))
+        maps.append(_maps(pair, principal_coil(region), sets, (crop, second_crop)))
+    if sets == 1 and folded > _FOLDED_SHARE:
+        _warn_folded(folded)
+    lead, shape = kspace.shape[:-3], kspace.shape[-3:]
+    shape = (*lead, *shape) if sets == 1 else (*lead, sets, *shape)
+    return like(xp.stack(maps).reshape(shape), kspace)
 
 
 def calibration_region(kspace: Array, size: tuple[int, ...], kernel: int) -> Array:
@@ -107,105 +124,110 @@ def noise_edge(sigma: float, windows: int, entries: int) -> float:
     return sigma * math.sqrt(2) * (math.sqrt(windows) + math.sqrt(entries))
 
 
+def principal_coil(centre: Array) -> Array:
+    """Return the coil combination `(coils,)` of most power in `(coils, y, x)`, a torch tensor.
+
+    Its largest component is real.
+    """
+    xp = namespace(centre)
+    samples = centre.to(xp.complex128).reshape(centre.shape[0], -1)
+    principal = xp.linalg.eigh(samples @ samples.mH)[1][:, -1]
+    largest = principal[int(principal.abs().argmax())]
+    return (principal * largest.conj() / largest.abs()).to(centre.dtype)
+
+
+def phase_to(virtual: Array, vectors: Array) -> Array:
+    """Return the factor `(..., pixels)` that makes what a virtual coil sees of vectors real."""
+    seen = (virtual.conj()[:, None] * vectors).sum(-2)
+    return namespace(seen).where(seen.abs() > 0, seen.conj() / seen.abs(), 1.0)
+
+
+def _check_options(sets: int, threshold: float, crop: float, second_crop: float) -> None:
+    if sets not in (1, 2):
+        raise ValueError(f"sets is {sets}, expected 1 set of coil maps or 2")
+    if not all(0 <= fraction < 1 for fraction in (threshold, crop, second_crop)):
+        raise ValueError(
+            f"threshold={threshold}, crop={crop}, second_crop={second_crop}: expected all of them "
+            "from 0 to below 1"
+        )
+
+
+def _uniform(kspace: Array, sets: int) -> Array:
+    """Return the maps of a single coil: 1, and no second set."""
+    xp = namespace(kspace)
+    ones = xp.ones_like(kspace)
+    return ones if sets == 1 else xp.stack([ones, xp.zeros_like(kspace)], axis=-4)
+
+
 def _signal_projector(centre: Array, kernel: int, threshold: float, sigma: float | None) -> Array:
     """Return the weighted projector on the subspace of the windows, in complex128."""
     xp = namespace(centre)
-    coils, cy, cx = centre.shape
-    rows, columns = cy - kernel + 1, cx - kernel + 1
-    double = xp.astype(centre, xp.complex128)
-    shifted = [
-        xp.reshape(double[:, i : i + rows, j : j + columns], (coils, 1, -1))
-        for i in range(kernel)
-        for j in range(kernel)
-    ]
-    windows = xp.reshape(xp.concat(shifted, axis=1), (-1, rows * columns))
-    powers, vectors = xp.linalg.eigh(windows @ xp.conj(xp.matrix_transpose(windows)))
+    windows = centre.to(xp.complex128).unfold(1, kernel, 1).unfold(2, kernel, 1)
+    coils, rows, columns = windows.shape[:3]
+    windows = windows.permute(0, 3, 4, 1, 2).reshape(coils * kernel**2, rows * columns)
+    powers, vectors = xp.linalg.eigh(windows @ windows.mH)
     cutoff = threshold**2 * float(powers[-1])
     if sigma is not None:
         cutoff = max(cutoff, noise_edge(sigma, rows * columns, windows.shape[0]) ** 2)
     # The largest singular vector always counts: maps of pure noise are useless, but defined.
     cutoff = min(cutoff, 0.99 * float(powers[-1]))
     weights = xp.where(powers > cutoff, 1 - cutoff / xp.where(powers > cutoff, powers, 1.0), 0.0)
-    return (vectors * xp.astype(weights, vectors.dtype)) @ xp.conj(xp.matrix_transpose(vectors))
+    return (vectors * weights) @ vectors.mH
 
 
-def _convolution_kernel(projector: Array, coils: int, kernel: int) -> Array:
+def _fourier_coefficients(projector: Array, coils: int, kernel: int) -> Array:
     """Sum the projector over equal lags: `(2 kernel - 1, 2 kernel - 1, coils, coils)`."""
-    xp = namespace(projector)
-    blocks = xp.reshape(projector, (coils, kernel, kernel, coils, kernel, kernel))
-    blocks = xp.flip(xp.permute_dims(blocks, (1, 2, 4, 5, 0, 3)), axis=(2, 3))
+    blocks = projector.reshape(coils, kernel, kernel, coils, kernel, kernel)
+    blocks = blocks.permute(1, 2, 4, 5, 0, 3).flip((2, 3))
     lags = 2 * kernel - 1
-    summed = like(np.zeros((lags, lags, coils, coils), dtype=np.complex128), projector)
+    summed = projector.new_zeros((lags, lags, coils, coils))
     for i in range(kernel):
         for j in range(kernel):
-            summed[i : i + kernel, j : j + kernel, ...] += blocks[i, j, ...]
+            summed[i : i + kernel, j : j + kernel] += blocks[i, j]
     return summed / kernel**2
 
 
-def _principal_coil(centre: Array) -> Array:
-    """Return the coil combination `(coils,)` of most power; its largest component is real."""
-    xp = namespace(centre)
-    samples = xp.reshape(xp.astype(centre, xp.complex128), (centre.shape[0], -1))
-    principal = xp.linalg.eigh(samples @ xp.conj(xp.matrix_transpose(samples)))[1][:, -1]
-    largest = principal[int(xp.argmax(xp.abs(principal)))]
-    return principal * xp.conj(largest) / xp.abs(largest)
+def _pair_at_pixels(coefficients: Array, grid: tuple[int, int], sets: int) -> EigenPair:
+    """Return the dominant eigenvectors; a single coil is given an empty second one."""
+    coils = coefficients.shape[-1]
+    if coils > 1:
+        return dominant_pair(coefficients, grid, sets)
+    padded = coefficients.new_zeros((*coefficients.shape[:2], 2, 2))
+    padded[..., :1, :1] = coefficients
+    pair = dominant_pair(padded, grid)
+    return EigenPair(pair.values, pair.vectors[:, :1])
 
 
-def _dominant_vectors(
-    operator: Array, reference: Array, grid: tuple[int, ...], crop: float, kspace: Array
-) -> Array:
-    """Return the maps `(coils, y, x)`, in blocks of columns, in the precision of the k-space."""
-    xp = namespace(operator)
-    dtype = complex_dtype(kspace)
-    lags, _, coils, _ = operator.shape
-    along_y = like(_interpolation(lags, grid[0]), operator) @ xp.reshape(operator, (lags, -1))
-    along_y = xp.permute_dims(xp.reshape(along_y, (grid[0], lags, coils**2)), (1, 0, 2))
-    along_y = xp.reshape(xp.astype(along_y, dtype), (lags, -1))
-    over_x = like(_interpolation(lags, grid[1]), operator, dtype)
-    virtual = xp.astype(xp.conj(reference), dtype)
-    columns = max(1, _BLOCK // (grid[0] * coils**2))
-    blocks = []
-    for start in range(0, grid[1], columns):
-        matrices = over_x[start : min(start + columns, grid[1]), :] @ along_y
-        vectors, values = _power_iteration(xp.reshape(matrices, (-1, grid[0], coils, coils)))
-        seen = xp.sum(virtual * vectors, axis=-1, keepdims=True)
-        size = xp.abs(seen)
-        phase = xp.where(size > 0, xp.conj(seen), xp.ones_like(seen))
-        phase = phase / xp.where(size > 0, size, xp.ones_like(size))
-        kept = xp.astype(values >= crop, dtype)[..., None]
-        blocks.append(vectors * phase * kept)
-    return xp.permute_dims(xp.concat(blocks, axis=0), (2, 1, 0))
+def _maps(pair: EigenPair, virtual: Array, sets: int, crops: tuple[float, float]) -> Array:
+    """Return the maps `(sets, coils, pixels)`, in the phase of the virtual coil."""
+    xp = namespace(virtual)
+    values, vectors = pair.values[:sets], pair.vectors[:sets]
+    least = xp.stack([xp.full_like(values[0], crops[0]), crops[1] * values[0]])[:sets]
+    kept = (values >= least) & (values[0] >= crops[0])
+    return vectors * (phase_to(virtual, vectors) * kept)[:, None]
 
 
-def _interpolation(lags: int, size: int) -> Array:
-    """Return the matrix (size x lags) from samples at k-space lags -l ... l to an image axis."""
-    impulses = np.zeros((lags, size), dtype=np.complex128)
-    for row in range(lags):
-        impulses[row, (size // 2 + row - lags // 2) % size] = math.sqrt(size)
-    return ifft2c(impulses, axes=(-1,)).T.copy()
+def _mean_eigenvalue(projector: Array) -> float:
+    """Return the mean of all eigenvalues over the image."""
+    return float(projector.trace().real / projector.shape[0])
 
 
-def _power_iteration(matrices: Array) -> tuple[Array, Array]:
-    """Return dominant unit eigenvectors `(..., coils)` and eigenvalues of `(..., coils, coils)`.
+def _folded_share(centre: Array, pair: EigenPair, grid: list[int]) -> float:
+    """Return the share of the image's energy where the second eigenvalue is nearly the first."""
+    rows = []
+    for axis, size in zip((1, 2), grid, strict=True):
+        lags = centre.shape[axis]
+        taper = np.hanning(lags + 2)[1:-1]
+        rows.append(like(fourier_rows(lags, size) * taper, centre, centre.dtype))
+    energy = sum((rows[0] @ coil @ rows[1].mT).abs() ** 2 for coil in centre).reshape(-1)
+    folded = pair.values[1] > _FOLDED * pair.values[0]
+    return float((energy * folded).sum() / energy.sum())
 
-    16 x 8 power iterations, as eight applications of the 16th power: where the second eigenvalue
-    is below 0.95 of the first, what is left of its vector is below 1.5e-3. They start from the
-    coil with the largest diagonal, which always contains the wanted vector.
-    """
-    xp = namespace(matrices)
-    coils = matrices.shape[-1]
-    power = matrices
-    for _ in range(_SQUARINGS // 2):
-        # Scaling to the trace keeps the largest eigenvalue within 1/coils and 1.
-        power = power / xp.linalg.trace(power)[..., None, None]
-        power = power @ power
-        power = power @ power
-    largest = xp.argmax(xp.real(xp.linalg.diagonal(power)), axis=-1)
-    identity = xp.eye(coils, dtype=matrices.dtype, device=matrices.device)
-    vectors = xp.take(identity, xp.reshape(largest, (-1,)), axis=0)
-    vectors = xp.reshape(vectors, (*matrices.shape[:-1], 1))
-    for _ in range(_APPLICATIONS):
-        vectors = power @ vectors
-        vectors = vectors / xp.linalg.vector_norm(vectors, axis=-2, keepdims=True)
-    values = xp.real(xp.sum(xp.conj(vectors) * (matrices @ vectors), axis=(-2, -1)))
-    return vectors[..., 0], xp.astype(values, real_dtype(matrices))
+
+def _warn_folded(share: float) -> None:
+    warnings.warn(
+        f"two coil maps are needed where {share:.0%} of the image's energy lies: the field of view "
+        "seems smaller than the object, which is folded over itself; use espirit(..., sets=2)",
+        UserWarning,
+        stacklevel=3,
+    )

@@ -8,7 +8,9 @@ def rss(coil_images: Array) -> Array:
     """Combine coil images `(..., coils, y, x)` to the root of their sum of squares `(..., y, x)`.
 
     The result is real, with a noise floor: at zero signal its square has the mean
-    2 coils sigma^2 (Roemer et al., Magn. Reson. Med. 16:192, 1990).
+    2 coils sigma^2 (Roemer et al., Magn. Reson. Med. 16:192, 1990). Its noise is non-central chi
+    with 2 coils degrees of freedom, exactly where the images are whitened, and about so, with
+    other numbers, where coils are correlated: `rss_noise` tells them.
 
     Raises:
         TypeError: if the images are not complex.

@@ -1,57 +1,77 @@
-"""Conjugate gradients for a batch of independent images."""
+"""Preconditioned conjugate gradients for a batch of independent images."""
 
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 from kspace_denoise.arrays import Array, namespace
 
 
 def conjugate_gradient(
-    normal: Callable[[Array], Array], b: Array, tolerance: float, max_iterations: int
+    normal: Callable[[Array], Array],
+    b: Array,
+    tolerance: float,
+    max_iterations: int,
+    precondition: Callable[[Array], Array] | None = None,
+    *,
+    axes: int = 2,
 ) -> Array:
     """Solve `normal(x)` = b from x = 0, for a Hermitian positive semi-definite operator.
 
-    `b` is `(..., y, x)`; every image of the batch has its own step sizes and stops by itself once
-    its residual is below `tolerance` times the norm of its b (Hestenes and Stiefel, 1952).
-    Starting at zero, a singular system ends at its solution of least norm. Warns if an image has
-    not converged after `max_iterations`.
+    The last `axes` axes of b belong to one image, `(y, x)` or `(sets, y, x)`; every image of the
+    batch has its own step sizes and stops by itself once |b - normal(x)| is at most `tolerance` |b|
+    (Hestenes and Stiefel, 1952). `precondition`, also Hermitian and positive, approximates the
+    inverse of `normal`: it changes the number of iterations, not the solution. Without it a
+    singular system ends at its solution of least norm. Warns if an image has not converged after
+    `max_iterations`.
     """
     xp = namespace(b)
+    inner = partial(_inner, axes=axes)
     x = xp.zeros_like(b)
-    residual, direction = b, b
-    power = _inner(residual, residual)
+    residual = b
+    direction = b if precondition is None else precondition(b)
+    power = inner(residual, residual)
+    energy = inner(residual, direction)
     target = tolerance**2 * power
     for _ in range(max_iterations):
         active = power > target
         if not bool(xp.any(active)):
             return x
         image = normal(direction)
-        step = _ratio(power, _inner(direction, image), active)
-        x = x + xp.astype(step, b.dtype) * direction
-        residual = residual - xp.astype(step, b.dtype) * image
-        new_power = _inner(residual, residual)
-        direction = residual + xp.astype(_ratio(new_power, power, active), b.dtype) * direction
-        power = xp.where(active, new_power, power)
-    missed = xp.where(power > target, power, xp.zeros_like(power))
-    if bool(xp.any(missed > 0)):
-        count = int(xp.sum(xp.astype(missed > 0, xp.int64)))
-        relative = tolerance * float(xp.max(xp.sqrt(_ratio(missed, target, missed > 0))))
-        warnings.warn(
-            f"conjugate gradients: {count} of {math.prod(power.shape)} images have not converged "
-            f"after {max_iterations} iterations (relative residual {relative:.1e}, wanted "
-            f"{tolerance:.1e}); raise max_iterations, or regularise",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        step = xp.astype(_ratio(energy, inner(direction, image), active), b.dtype)
+        x = x + step * direction
+        residual = residual - step * image
+        turned = residual if precondition is None else precondition(residual)
+        new_energy = inner(residual, turned)
+        direction = turned + xp.astype(_ratio(new_energy, energy, active), b.dtype) * direction
+        energy = xp.where(active, new_energy, energy)
+        power = xp.where(active, inner(residual, residual), power)
+    _warn_if_missed(power, target, tolerance, max_iterations)
     return x
 
 
-def _inner(a: Array, b: Array) -> Array:
-    """Return Re <a, b> of each image, `(..., 1, 1)`, summed in double precision."""
+def _warn_if_missed(power: Array, target: Array, tolerance: float, iterations: int) -> None:
+    xp = namespace(power)
+    missed = power > target
+    if bool(xp.any(missed)):
+        count = int(xp.sum(xp.astype(missed, xp.int64)))
+        relative = tolerance * float(xp.max(xp.sqrt(_ratio(power, target, missed))))
+        warnings.warn(
+            f"conjugate gradients: {count} of {math.prod(power.shape)} images have not converged "
+            f"after {iterations} iterations (relative residual {relative:.1e}, wanted "
+            f"{tolerance:.1e}); raise max_iterations, or regularise",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _inner(a: Array, b: Array, axes: int) -> Array:
+    """Return Re <a, b> over the last axes, which keep length 1."""
     xp = namespace(a)
-    product = xp.real(a) * xp.real(b) + xp.imag(a) * xp.imag(b)
-    return xp.sum(product, axis=(-2, -1), keepdims=True, dtype=xp.float64)
+    lead = a.shape[:-axes]
+    product = xp.linalg.vecdot(xp.reshape(a, (*lead, -1)), xp.reshape(b, (*lead, -1)))
+    return xp.reshape(xp.real(product), (*lead, *([1] * axes)))
 
 
 def _ratio(numerator: Array, denominator: Array, active: Array) -> Array:

@@ -1,9 +1,14 @@
 """The encoding of parallel imaging, E = mask · Fourier transform · coil maps, and its adjoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
 
 from kspace_denoise.arrays import Array, like, namespace, real_dtype
 from kspace_denoise.fourier import fft2c, ifft2c
+
+_BLOCK = 2**16  # pixels transformed at once by `normal`: as many as stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -12,44 +17,148 @@ class SenseOperator:
 
     `maps` is `(..., coils, y, x)`; `mask` holds 0 and 1, is broadcastable to `(..., ky, kx)`, and
     None means fully sampled. Leading axes broadcast, so one set of maps serves many repetitions.
+
+    `soft` gives maps `(..., sets, coils, y, x)` and images `(..., sets, y, x)`, whose coil images
+    are summed over the sets (soft-SENSE; Uecker et al., Magn. Reson. Med. 71:990, 2014). Without
+    `centred` the maps, the mask, images and k-space all have their centre at index 0.
     """
 
     maps: Array
     mask: Array | None = None
+    soft: bool = False
+    centred: bool = True
+
+    def uncentred(self) -> "SenseOperator":
+        """Return the operator for images and k-space `to_corner`: no shifts in its transforms."""
+        mask = None if self.mask is None else to_corner(self.mask)
+        return SenseOperator(to_corner(self.maps), mask, self.soft, centred=False)
 
     def forward(self, image: Array) -> Array:
         """Return E x."""
-        xp = namespace(image)
-        return self._sampled(fft2c(self.maps * xp.expand_dims(image, axis=-3)))
+        coil_images = self._coil_images(self._sets(self.maps, 3), image)
+        return self._sampled(fft2c(coil_images, centred=self.centred))
 
     def adjoint(self, kspace: Array) -> Array:
         """Return Eᴴ y: the coil images of the sampled k-space, weighted with the conjugate maps."""
-        xp = namespace(kspace)
-        return xp.sum(xp.conj(self.maps) * ifft2c(self._sampled(kspace)), axis=-3)
+
+        def part(coils: slice) -> Array:
+            sampled = self._sampled(kspace[..., coils, :, :])
+            return self._combined(coils, ifft2c(sampled, centred=self.centred))
+
+        return self._summed(part)
 
     def normal(self, image: Array) -> Array:
         """Return Eᴴ E x; along an axis where the mask has length 1 nothing needs a transform."""
+        axes = () if self.mask is None else varying_axes(self.mask)
+        maps = self._sets(self.maps, 3)
+
+        def part(coils: slice) -> Array:
+            coil_images = self._coil_images(maps[..., coils, :, :], image)
+            if axes:
+                sampled = self._sampled(fft2c(coil_images, axes=axes, centred=self.centred))
+                coil_images = ifft2c(sampled, axes=axes, centred=self.centred)
+            return self._combined(coils, coil_images)
+
+        return self._summed(part)
+
+    def _summed(self, part: Callable[[slice], Array]) -> Array:
+        """Sum over a few coils at a time, whose images stay in the processor's cache."""
+        coils, rows, columns = self.maps.shape[-3:]
+        step = max(1, _BLOCK // (rows * columns))
+        blocks = (slice(i, min(i + step, coils)) for i in range(0, coils, step))
+        total = reduce(add, map(part, blocks))
+        return total if self.soft else total[..., 0, :, :]
+
+    @cached_property
+    def _conjugate(self) -> Array:
+        """The conjugate maps with an axis of sets, in memory: torch would conjugate every time."""
+        xp = namespace(self.maps)
+        return xp.asarray(xp.conj(self._sets(self.maps, 3)), copy=True)
+
+    def _sets(self, x: Array, trailing: int) -> Array:
+        """Return maps or images with an axis of sets before their last `trailing` axes."""
+        return x if self.soft else namespace(x).expand_dims(x, axis=-1 - trailing)
+
+    def _coil_images(self, maps: Array, image: Array) -> Array:
+        """Return the coil images `(..., coils, y, x)` of an image, summed over the sets."""
         xp = namespace(image)
-        coil_images = self.maps * xp.expand_dims(image, axis=-3)
-        if self.mask is not None:
-            shape = (1, *self.mask.shape)[-2:]
-            axes = tuple(axis for axis in (-2, -1) if shape[axis] > 1)
-            coil_images = ifft2c(self._sampled(fft2c(coil_images, axes=axes)), axes=axes)
-        return xp.sum(xp.conj(self.maps) * coil_images, axis=-3)
+        weighted = maps * xp.expand_dims(self._sets(image, 2), axis=-3)
+        return _sum(weighted, axis=-4)
+
+    def _combined(self, coils: slice, coil_images: Array) -> Array:
+        """Return the adjoint of `_coil_images` over some coils, `(..., sets, y, x)`."""
+        conjugate = self._conjugate[..., coils, :, :]
+        return _sum(conjugate * namespace(conjugate).expand_dims(coil_images, axis=-4), axis=-3)
+
+    @cached_property
+    def _kept(self) -> Array:
+        """The mask with an axis of coils, complex: torch would convert it every time."""
+        xp = namespace(self.maps)
+        mask: Array = self.mask
+        mask = mask if mask.ndim < 3 else xp.expand_dims(mask, axis=-3)
+        return xp.astype(mask, self.maps.dtype)
 
     def _sampled(self, kspace: Array) -> Array:
-        if self.mask is None:
-            return kspace
-        mask = self.mask
-        return kspace * (namespace(mask).expand_dims(mask, axis=-3) if mask.ndim > 2 else mask)
+        return kspace if self.mask is None else kspace * self._kept
+
+
+def _sum(x: Array, axis: int) -> Array:
+    """Sum over an axis; an axis of length 1 costs nothing."""
+    xp = namespace(x)
+    return xp.squeeze(x, axis=axis) if x.shape[axis] == 1 else xp.sum(x, axis=axis)
+
+
+def to_corner(x: Array) -> Array:
+    """Move the centre, index n // 2 of the last two axes, to index 0."""
+    axes = (-2, -1)[-x.ndim :]
+    return namespace(x).roll(x, tuple(-(x.shape[axis] // 2) for axis in axes), axis=axes)
+
+
+def to_centre(x: Array) -> Array:
+    """Undo `to_corner`."""
+    axes = (-2, -1)[-x.ndim :]
+    return namespace(x).roll(x, tuple(x.shape[axis] // 2 for axis in axes), axis=axes)
 
 
 def unit_maps(maps: Array) -> tuple[Array, Array]:
     """Return maps of unit norm over the coils, and that norm `(..., y, x)`; zero maps stay zero."""
     xp = namespace(maps)
-    norm = xp.sqrt(xp.sum(xp.abs(maps) ** 2, axis=-3))
+    norm = xp.sqrt(xp.sum(xp.real(maps) ** 2 + xp.imag(maps) ** 2, axis=-3))
     divisor = xp.where(norm > 0, norm, xp.ones_like(norm))
     return maps / xp.expand_dims(xp.astype(divisor, maps.dtype), axis=-3), norm
+
+
+def over_strength(image: Array, strength: Array) -> Array:
+    """Divide an image by the norm of its maps, `(..., y, x)`; 0 where the maps are 0."""
+    xp = namespace(image)
+    inverse = xp.where(strength > 0, 1 / xp.where(strength > 0, strength, 1.0), 0.0)
+    return image * xp.astype(inverse, image.dtype)
+
+
+def check_maps(kspace: Array, maps: Array, sets: int = 1) -> None:
+    """Check that maps broadcast to the k-space and have its coils and matrix.
+
+    Raises:
+        ValueError: if they do not, or have another number of sets.
+    """
+    if sets < 1:
+        raise ValueError(f"sets is {sets}, expected the number of sets of coil maps, at least 1")
+    trailing = 3 if sets == 1 else 4
+    lead, own = kspace.shape[:-3], maps.shape[:-trailing]
+    extra = len(lead) - len(own)
+    fits = extra >= 0 and all(m in (1, k) for m, k in zip(own, lead[extra:], strict=True))
+    if sets > 1 and (maps.ndim < 4 or maps.shape[-4] != sets):
+        raise ValueError(
+            f"maps of shape {tuple(maps.shape)} do not hold {sets} sets: expected "
+            f"(..., {sets}, coils, y, x), as recon.espirit(kspace, sets={sets}) returns them"
+        )
+    if not fits or tuple(kspace.shape[-3:]) != tuple(maps.shape[-3:]):
+        given = "(..., coils, y, x)" if sets == 1 else "(..., sets, coils, y, x)"
+        raise ValueError(
+            f"maps of shape {tuple(maps.shape)} do not fit k-space of shape "
+            f"{tuple(kspace.shape)}: maps are {given}, k-space is (..., coils, ky, kx), leading "
+            "axes broadcast"
+        )
 
 
 def sampling_mask(mask: Array | None, kspace: Array) -> Array | None:
@@ -84,3 +193,9 @@ def sampling_mask(mask: Array | None, kspace: Array) -> Array | None:
     if bool(xp.all(mask == mask[..., :1])):
         mask = mask[..., :1]
     return mask
+
+
+def varying_axes(mask: Array) -> tuple[int, ...]:
+    """Return those of the axes -2 and -1 along which a mask of `sampling_mask` varies."""
+    shape = (1, *mask.shape)[-2:]
+    return tuple(axis for axis in (-2, -1) if shape[axis] > 1)

@@ -1,24 +1,50 @@
 """SENSE: the least-squares image of multi-coil k-space, with its noise map."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from kspace_denoise.arrays import Array, like, namespace
+from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_torch
 from kspace_denoise.random import Seed
+from kspace_denoise.recon.aliasing import unfold
 from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.coloured_noise import (
+    is_constant,
+    noise_power,
+    relative_noise,
+    zero_filled,
+)
 from kspace_denoise.recon.conjugate_gradient import conjugate_gradient
 from kspace_denoise.recon.noise import combine_coils, whitening_matrix
-from kspace_denoise.recon.noise_map import noise_amplification, pseudo_replica_sigma
-from kspace_denoise.recon.sense_operator import SenseOperator, sampling_mask, unit_maps
+from kspace_denoise.recon.preconditioner import density_preconditioner
+from kspace_denoise.recon.replicas import noise_map
+from kspace_denoise.recon.sense_operator import (
+    SenseOperator,
+    check_maps,
+    over_strength,
+    sampling_mask,
+    to_centre,
+    to_corner,
+    unit_maps,
+    varying_axes,
+)
 
 
 class Reconstruction(NamedTuple):
     """A complex image and the sigma of its noise per real component, both `(..., y, x)`.
 
-    `sigma` is None where it is not known.
+    With several sets of coil maps both are `(..., sets, y, x)`. `sigma` is None where it is not
+    known.
     """
 
     image: Array
     sigma: Array | None
+
+
+class _Noise(NamedTuple):
+    """What is not flat in the noise: its profile over the image, its spectrum over k-space."""
+
+    profile: Array | None = None
+    spectrum: Array | None = None
 
 
 def sense(
@@ -28,8 +54,11 @@ def sense(
     noise_covariance: Array | None = None,
     replicas: int = 0,
     *,
+    noise_profile: Array | None = None,
+    noise_spectrum: Array | None = None,
+    sets: int = 1,
     regularisation: float = 0.0,
-    tolerance: float = 1e-6,
+    tolerance: float = 3e-6,
     max_iterations: int = 300,
     seed: Seed = 0,
 ) -> Reconstruction:
@@ -39,16 +68,29 @@ def sense(
     transform · maps, W whitens, and r = sqrt(Σ|W S|²) over the coils is the inverse of the
     sigma that a fully sampled image has (Pruessmann et al., Magn. Reson. Med. 42:952, 1999, and
     46:638, 2001). So λ has no unit, and scaling the data scales the image and nothing else.
-    Fully sampled data are combined in closed form, others by conjugate gradients.
+
+    Full sampling, and masks constant along one axis, are solved exactly, with their noise. Other
+    masks take preconditioned conjugate gradients from zero, which stop once the residual of the
+    normal equations, in whitened data and maps of unit norm, is at most `tolerance` times their
+    right-hand side; the image is then off by at most that times their condition number, which for
+    one set of maps is at most (1 + λ) / λ. The magnitude of the image is Rician with `sigma`.
 
     Args:
-        kspace: k-space in any unit; values where the mask is 0 are ignored.
+        kspace: k-space in any unit; values where the mask is 0 are ignored. Sampled positions
+            that are exactly 0 in all coils are taken as zero-filled: data without noise.
         maps: coil maps `(..., coils, y, x)` of the same (unwhitened) coils; leading axes
             broadcast. Pixels where all maps are 0 get the image 0 and sigma 0.
         mask: 1 where sampled, broadcastable to `(..., ky, kx)`; None means everywhere.
         noise_covariance: Psi[i, j] = E[n_i conj(n_j)] of the k-space, `(coils, coils)`. None takes
             the data as whitened already: Psi = 2 I.
         replicas: number of pseudo-replicas that measure sigma where it has no closed form.
+        noise_profile: standard deviation of the noise over the image, relative to the covariance,
+            broadcastable to `(y, x)`: what a receiver filter leaves.
+        noise_spectrum: power of the noise over k-space, relative to the covariance,
+            broadcastable to `(ky, kx)`. Neither changes the image, which stays unweighted.
+        sets: number of sets of maps; above 1 the maps are `(..., sets, coils, y, x)`, and the
+            coil images are sums over the sets (soft-SENSE; Uecker et al., Magn. Reson. Med.
+            71:990, 2014).
         regularisation: λ, 0 for plain SENSE.
         tolerance: relative residual of the normal equations at which an image has converged.
         max_iterations: of conjugate gradients; a warning tells if they do not suffice.
@@ -56,42 +98,78 @@ def sense(
 
     Returns:
         The image in the unit of the data over the unit of the maps, and its sigma per real
-        component: exact for full sampling and for masks constant along one axis, else None, or
-        measured with `replicas`.
+        component: exact for full sampling and for masks constant along one axis (with a
+        `noise_profile` that is constant along the other), else None, or measured with `replicas`.
 
     Raises:
         TypeError: if k-space or maps are not complex, or of different array kinds.
-        ValueError: if shapes disagree, arrays hold NaN, the mask is empty or not 0 and 1, or the
-            covariance is not positive definite.
+        ValueError: if shapes disagree, arrays hold NaN, the mask is empty or not 0 and 1, profile
+            or spectrum are negative, or the covariance is not positive definite.
     """
-    xp = namespace(kspace, maps)
+    namespace(kspace, maps)
     check_kspace(kspace)
     check_kspace(maps, "maps")
-    _check_shapes(kspace, maps)
+    check_maps(kspace, maps, sets)
     _check_options(replicas, regularisation, tolerance)
-    mask = sampling_mask(mask, kspace)
-    maps = xp.astype(maps, kspace.dtype, copy=False)
+    given, mask = kspace, sampling_mask(mask, kspace)
+    kspace, maps = to_torch(kspace), to_torch(maps)
+    mask = None if mask is None else to_torch(mask)
+    noise = _Noise(
+        relative_noise(noise_profile, "noise_profile", kspace),
+        relative_noise(noise_spectrum, "noise_spectrum", kspace),
+    )
+    maps = namespace(maps).astype(maps, kspace.dtype, copy=False)
     if noise_covariance is not None:
-        matrix = whitening_matrix(like(noise_covariance, kspace))
+        matrix = to_torch(whitening_matrix(like(noise_covariance, given)))
         kspace, maps = combine_coils(matrix, kspace), combine_coils(matrix, maps)
-    unit, strength = unit_maps(maps)
-    operator = SenseOperator(unit, mask)
+    unit, strength = unit_maps(maps if sets > 1 else maps[..., None, :, :, :])
+    operator = SenseOperator(unit, mask, soft=True)
 
-    def reconstruct(whitened: Array) -> Array:
+    def solve(whitened: Array) -> Array:
         return _least_squares(operator, whitened, regularisation, tolerance, max_iterations)
 
-    image = _over(reconstruct(kspace), strength)
-    sigma: Array | None
-    if mask is None:
-        sigma = xp.ones_like(strength) / (1 + regularisation)
+    if mask is None or len(varying_axes(mask)) == 1:
+        image, sigma = _exact(operator, kspace, noise, regularisation)
     else:
-        sigma = noise_amplification(unit, mask, regularisation)
-        if sigma is None and replicas:
-            sigma = pseudo_replica_sigma(reconstruct, kspace, replicas, seed)
-    if sigma is not None:
-        # Maps may be shared by slices that each get a sigma of their own.
-        sigma = _over(sigma, strength) + xp.zeros_like(xp.real(image))
-    return Reconstruction(image, sigma)
+        image, sigma = solve(kspace), None
+    if sigma is None and replicas:
+        sigma = _measured(solve, kspace, mask, noise, replicas, seed)
+    return _in_units(image, sigma, strength, given, sets)
+
+
+def _exact(
+    operator: SenseOperator, kspace: Array, noise: _Noise, regularisation: float
+) -> tuple[Array, Array | None]:
+    """Return the image of whitened k-space and its sigma, None where that has no closed form."""
+    combined = operator.adjoint(kspace)
+    axes = () if operator.mask is None else varying_axes(operator.mask)
+    known = noise.profile is None or all(is_constant(noise.profile, axis) for axis in axes)
+    power = _power(noise, operator.mask, kspace) if known else None
+    # Noise that differs along the sampled axes only scales sigma.
+    scales = power is not None and all(is_constant(power, axis) for axis in axes)
+    if not axes and operator.maps.shape[-4] == 1:
+        image = combined / (1 + regularisation)
+        seen = namespace(combined).any(operator.maps != 0, axis=-3)
+        sigma = namespace(combined).astype(seen, real_dtype(kspace)) / (1 + regularisation)
+    else:
+        image, variance = unfold(operator, combined, regularisation, None if scales else power)
+        sigma = variance**0.5
+    if not known:
+        return image, None
+    if scales and power is not None:
+        sigma = sigma * (power**0.5)[..., None, :, :]
+    return image, sigma
+
+
+def _power(noise: _Noise, mask: Array | None, kspace: Array) -> Array | None:
+    """Return the noise power, transformed back along the axes where the mask is constant."""
+    spectrum, empty = noise.spectrum, zero_filled(kspace, mask)
+    if empty is not None:
+        acquired = namespace(kspace).astype(~empty, namespace(kspace).float64)
+        spectrum = acquired if spectrum is None else spectrum * acquired
+    varying = () if mask is None else varying_axes(mask)
+    axes = tuple(axis for axis in (-2, -1) if axis not in varying)
+    return noise_power(noise.profile, spectrum, axes, (kspace.shape[-2], kspace.shape[-1]))
 
 
 def _least_squares(
@@ -101,40 +179,61 @@ def _least_squares(
     tolerance: float,
     max_iterations: int,
 ) -> Array:
-    """Solve (EᴴE + λ) x = Eᴴ y for maps of unit norm over the coils."""
-    combined = operator.adjoint(kspace)
-    if operator.mask is None:
-        return combined / (1 + regularisation)
-    return conjugate_gradient(
-        lambda x: operator.normal(x) + regularisation * x, combined, tolerance, max_iterations
+    """Solve (EᴴE + λ) x = Eᴴ y, for maps of unit norm over the coils."""
+    if operator.mask is None or len(varying_axes(operator.mask)) == 1:
+        return _exact(operator, kspace, _Noise(), regularisation)[0]
+    uncentred = operator.uncentred()
+    image = conjugate_gradient(
+        lambda x: uncentred.normal(x) + regularisation * x,
+        uncentred.adjoint(to_corner(kspace)),
+        tolerance,
+        max_iterations,
+        density_preconditioner(uncentred, regularisation),
+        axes=3,
+    )
+    return to_centre(image)
+
+
+def _measured(
+    solve: Callable[[Array], Array],
+    kspace: Array,
+    mask: Array | None,
+    noise: _Noise,
+    replicas: int,
+    seed: Seed,
+) -> Array:
+    """Return the sigma that pseudo-replicas of whitened k-space show."""
+    xp = namespace(kspace)
+    white = 2 * xp.eye(kspace.shape[-3], dtype=kspace.dtype)
+    return noise_map(
+        solve,
+        kspace,
+        white,
+        replicas,
+        mask=mask,
+        noise_profile=noise.profile,
+        noise_spectrum=noise.spectrum,
+        seed=seed,
     )
 
 
-def _over(image: Array, strength: Array) -> Array:
-    """Divide by the strength of the maps; 0 where there is none."""
-    xp = namespace(image)
-    inverse = xp.where(strength > 0, 1 / xp.where(strength > 0, strength, 1.0), 0.0)
-    return image * xp.astype(inverse, image.dtype)
-
-
-def _check_shapes(kspace: Array, maps: Array) -> None:
-    """Check that maps broadcast to the k-space and have its coils and matrix."""
-    lead = kspace.shape[:-3]
-    extra = len(lead) - len(maps.shape[:-3])
-    fits = extra >= 0 and all(
-        m in (1, k) for m, k in zip(maps.shape[:-3], lead[extra:], strict=True)
-    )
-    if not fits or tuple(kspace.shape[-3:]) != tuple(maps.shape[-3:]):
-        raise ValueError(
-            f"maps of shape {tuple(maps.shape)} do not fit k-space of shape "
-            f"{tuple(kspace.shape)}: both are (..., coils, y, x), leading axes broadcast"
-        )
+def _in_units(
+    image: Array, sigma: Array | None, strength: Array, given: Array, sets: int
+) -> Reconstruction:
+    """Return image and sigma, `(..., sets, y, x)` in SNR units, in those of the k-space `given`."""
+    image = over_strength(image, strength)
+    if sigma is not None:
+        # Maps may be shared by slices that each get a sigma of their own.
+        sigma = over_strength(sigma, strength) + namespace(image).zeros_like(image.real)
+        sigma = like(sigma if sets > 1 else sigma[..., 0, :, :], given, real_dtype(given))
+    return Reconstruction(like(image if sets > 1 else image[..., 0, :, :], given), sigma)
 
 
 def _check_options(replicas: int, regularisation: float, tolerance: float) -> None:
     """Check the ranges of the numerical options."""
-    if replicas < 0 or regularisation < 0 or not 0 < tolerance < 1:
+    if replicas < 0 or replicas == 1 or regularisation < 0 or not 0 < tolerance < 1:
         raise ValueError(
             f"replicas={replicas}, regularisation={regularisation}, tolerance={tolerance}: expected"
-            " replicas and regularisation of at least 0 and a tolerance between 0 and 1"
+            " 0 or at least 2 replicas, a regularisation of at least 0, and a tolerance between 0 "
+            "and 1"
         )

@@ -42,6 +42,25 @@ def test_the_residual_is_below_the_tolerance(rng):
         assert np.linalg.norm(matrix @ x - b) < 1.01 * tolerance * np.linalg.norm(b)
 
 
+def test_a_preconditioner_changes_the_way_and_not_the_end(rng, kind):
+    matrix = system(rng, (2,), 30) + np.diag(np.logspace(0, 4, 30))
+    truth = complex_array(rng, (2, 30, 1)).astype(np.complex128)
+    given, inverse = kind(matrix), kind(1 / np.logspace(0, 4, 30)[:, None])
+    counts = []
+    for precondition in (None, lambda v: inverse * v):
+        calls = []
+
+        def normal(v, calls=calls):
+            calls.append(1)
+            return given @ v
+
+        x = conjugate_gradient(normal, kind(matrix @ truth), 1e-12, 200, precondition)
+        assert_same_kind(x, given)
+        np.testing.assert_allclose(to_numpy(x), truth, rtol=1e-6, atol=1e-6)
+        counts.append(len(calls))
+    assert counts[1] < counts[0] / 2
+
+
 def test_too_few_iterations_warn_with_the_residual(rng):
     matrices = system(rng, (2,), 40)
     b = complex_array(rng, (2, 40, 1)).astype(np.complex128)

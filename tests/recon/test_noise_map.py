@@ -1,69 +1,15 @@
-"""Noise maps against the textbook formula and against pseudo-replicas."""
+"""Noise maps: the g-factor against the textbook, pseudo-replicas against known noise."""
 
 import numpy as np
 import pytest
 
 from kspace_denoise.arrays import to_numpy
-from kspace_denoise.recon import SenseOperator, g_factor, pseudo_replica_sigma, sense
-from kspace_denoise.recon.noise_map import noise_amplification
-from kspace_denoise.recon.sense_operator import sampling_mask
+from kspace_denoise.fourier import ifft2c
+from kspace_denoise.recon import g_factor, noise_map, rss, sense
 from tests.helpers import assert_same_kind, complex_array, random_covariance
 from tests.recon.cases import smooth_maps
 
-
-def dense_sigma(maps, mask, regularisation=0.0):
-    """sigma of (EᴴE + λ)⁻¹ Eᴴ n for white n of sigma 1, from the full matrix E."""
-    pixels = maps[0].size
-    images = np.eye(pixels).reshape(pixels, *maps.shape[1:])
-    encoding = SenseOperator(maps.astype(np.complex128), mask).forward(images.astype(complex))
-    encoding = encoding.reshape(pixels, -1).T
-    inverse = np.linalg.inv(encoding.conj().T @ encoding + regularisation * np.eye(pixels))
-    solver = inverse @ encoding.conj().T
-    return np.linalg.norm(solver, axis=1).reshape(maps.shape[1:])
-
-
-LINES = {
-    "uniform R=2": [1, 0] * 6,
-    "uniform R=3": [0, 1, 0] * 4,
-    "random": [1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1],
-    "odd size": [1, 0, 1, 1, 0, 1, 0],
-}
-
-
-@pytest.mark.parametrize("name", LINES)
-@pytest.mark.parametrize("regularisation", [0.0, 0.05])
-def test_exact_map_is_the_diagonal_of_the_full_covariance(kind, name, regularisation):
-    line = np.array(LINES[name], np.float32)
-    maps = smooth_maps(4, (5, line.size))
-    sigma = noise_amplification(kind(maps), kind(line), regularisation)
-    assert_same_kind(sigma, kind(maps))
-    assert to_numpy(sigma).dtype == np.float32
-    np.testing.assert_allclose(to_numpy(sigma), dense_sigma(maps, line, regularisation), rtol=1e-5)
-
-
-def test_masks_constant_along_either_axis(kind):
-    maps = smooth_maps(4, (12, 7))
-    line = np.array(LINES["random"], np.float32)
-    columns = np.broadcast_to(line[:, None], (12, 7)).copy()
-    expected = dense_sigma(maps, columns)
-    for mask in (columns, line[:, None]):
-        checked = sampling_mask(kind(mask), kind(maps))
-        np.testing.assert_allclose(
-            to_numpy(noise_amplification(kind(maps), checked)), expected, rtol=1e-5
-        )
-
-
-def test_every_slice_has_its_own_mask_and_maps():
-    maps = np.stack([smooth_maps(4, (6, 12), seed) for seed in range(2)])
-    lines = np.array([LINES["uniform R=2"], LINES["random"]], np.float32)[:, None, :]
-    sigma = noise_amplification(maps, lines)
-    for i in range(2):
-        np.testing.assert_allclose(sigma[i], noise_amplification(maps[i], lines[i, 0]), rtol=1e-6)
-
-
-def test_two_dimensional_masks_have_no_exact_map(rng):
-    mask = (rng.random((12, 12)) < 0.5).astype(np.float32)
-    assert noise_amplification(smooth_maps(4, (12, 12)), mask) is None
+LINE = np.array([1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1])
 
 
 def test_two_coil_g_factor_is_the_textbook_formula(rng, kind):
@@ -81,10 +27,23 @@ def test_two_coil_g_factor_is_the_textbook_formula(rng, kind):
             inverse = np.linalg.inv(normal)
             expected[y, [x, x + 5]] = np.sqrt(np.diag(inverse).real * np.diag(normal).real)
     assert expected.max() > 1.2
+    assert to_numpy(found).dtype == np.float64
     np.testing.assert_allclose(to_numpy(found), expected, rtol=1e-6)
     kspace = complex_array(rng, (2, 4, 10)).astype(np.complex128)
     ratio = sense(kspace, maps, mask, psi).sigma / sense(kspace, maps, None, psi).sigma
     np.testing.assert_allclose(ratio, np.sqrt(2) * expected, rtol=1e-6)
+
+
+def test_g_factor_along_either_axis_and_for_every_slice():
+    maps = np.stack([smooth_maps(4, (12, 8), seed) for seed in range(2)])
+    columns = np.broadcast_to(LINE[:, None], (12, 8))
+    turned = g_factor(maps.swapaxes(-1, -2), LINE)
+    both = g_factor(maps, columns)
+    assert both.shape == (2, 12, 8)
+    assert both.dtype == np.float32
+    np.testing.assert_allclose(both, turned.swapaxes(-1, -2), rtol=1e-5)
+    for i in range(2):
+        np.testing.assert_allclose(g_factor(maps[i], columns), both[i], rtol=1e-5)
 
 
 def test_g_factor_without_acceleration_is_one():
@@ -96,52 +55,129 @@ def test_g_factor_without_acceleration_is_one():
 
 
 def test_g_factor_needs_a_closed_form(rng):
-    with pytest.raises(ValueError, match=r"mask of shape \(8, 8\) is not constant"):
+    with pytest.raises(ValueError, match=r"mask of shape \(8, 8\) is .*recon.noise_map"):
         g_factor(smooth_maps(3, (8, 8)), rng.random((8, 8)) < 0.5)
 
 
-def test_pixels_without_sensitivity_have_no_noise():
-    maps = smooth_maps(4, (6, 12))
-    maps[:, 2:4, 3:8] = 0
-    for name in ("uniform R=2", "random"):
-        sigma = noise_amplification(maps, np.array(LINES[name], np.float32))
-        assert not sigma[2:4, 3:8].any()
-        assert (sigma[:2] > 0.9).all()
-
-
-def test_inseparable_pixels_give_the_noise_of_the_least_norm_solution():
-    maps = np.ones((1, 2, 6), np.complex64)  # one coil cannot unfold
-    sigma = noise_amplification(maps, np.array([1, 0] * 3, np.float32))
-    np.testing.assert_allclose(sigma, np.sqrt(0.5) * np.ones((2, 6)), rtol=1e-6)
-
-
-def test_pseudo_replicas_measure_a_known_linear_map(rng, kind):
-    gains = rng.uniform(0.5, 2, (20, 30)).astype(np.float32)
-    kspace = kind(complex_array(rng, (2, 3, 20, 30)))
-    scale = kind(gains)
-    replicas = 100
-    sigma = pseudo_replica_sigma(lambda noise: scale * noise[:, 0, ...], kspace, replicas)
-    assert_same_kind(sigma, kspace)
-    ratio = to_numpy(sigma) / gains
-    error = 1 / np.sqrt(4 * replicas)
+def test_a_linear_reconstruction_of_correlated_coils(rng, kind):
+    """sigma of Σ gain · coil image is sqrt(gᵀ Ψ g / 2) in every pixel, signal or not."""
+    psi, gains = random_covariance(rng, 3), np.array([1.0, -2.0, 0.5j])
+    kspace = 100 * complex_array(rng, (2, 3, 20, 30))
+    given, weights = kind(kspace), kind(gains.astype(np.complex64)[:, None, None])
+    replicas = 101
+    found = noise_map(
+        lambda noisy: (
+            (weights * ifft2c(noisy))[..., 0, :, :]
+            + (weights * ifft2c(noisy))[..., 1, :, :]
+            + (weights * ifft2c(noisy))[..., 2, :, :]
+        ),
+        given,
+        kind(psi),
+        replicas,
+    )
+    assert_same_kind(found, given)
+    assert to_numpy(found).dtype == np.float32
+    assert found.shape == (2, 20, 30)
+    expected = np.sqrt((gains @ psi @ gains.conj()).real / 2)
+    ratio = to_numpy(found) / expected
+    error = 1 / np.sqrt(4 * (replicas - 1))
     assert np.abs(ratio - 1).max() < 5 * error
-    assert ratio.mean() == pytest.approx(1, abs=4 * error / np.sqrt(ratio.size))
-    assert ratio.std() == pytest.approx(error, rel=0.15)
+    assert np.mean(ratio**2) == pytest.approx(1, abs=4 * 2 * error / np.sqrt(ratio.size))
+    assert ratio.std() == pytest.approx(error, rel=0.12)
+    np.testing.assert_array_equal(to_numpy(given), kspace)
 
 
-def test_pseudo_replicas_repeat_with_their_seed(rng):
+def test_a_magnitude_has_the_noise_of_one_component_where_signal_is_strong():
+    psi = 2 * np.eye(4)
+    kspace = np.zeros((4, 24, 24), np.complex64)
+    kspace[:, 12, 12] = 24 * 100
+    kspace += 1e-3  # nothing is zero-filled
+    replicas = 201
+    found = noise_map(lambda noisy: rss(ifft2c(noisy)), kspace, psi, replicas)
+    error = 1 / np.sqrt(2 * (replicas - 1))
+    assert np.mean(found**2) == pytest.approx(1, abs=5 * 2 * error / np.sqrt(found.size))
+    assert np.abs(found - 1).max() < 5 * error
+
+
+def test_unsampled_and_zero_filled_positions_get_no_noise(rng):
+    kspace = complex_array(rng, (2, 3, 8, 12))
+    kspace[..., 2] = 0  # sampled, and zero in all coils
+    kspace[:, 1, :, 5] = 0  # zero in one coil only
+    spread = noise_map(lambda noisy: noisy, kspace, np.eye(3), 3, mask=LINE)
+    noisy = spread != 0
+    expected = np.broadcast_to(LINE.astype(bool), kspace.shape).copy()
+    expected[..., 2] = False
+    np.testing.assert_array_equal(noisy, expected)
+
+
+def test_profile_and_spectrum_reach_the_noise(rng):
+    profile = np.linspace(0.5, 1.5, 12, dtype=np.float32)
+    spectrum = np.linspace(0.2, 1.8, 16, dtype=np.float32)[:, None]
+    kspace, replicas = complex_array(rng, (3, 16, 12)), 200
+    options = {"noise_profile": profile, "noise_spectrum": spectrum}
+    psi = 2 * np.eye(3)
+    images = noise_map(ifft2c, kspace, psi, replicas, **options)
+    lines = noise_map(
+        lambda noisy: ifft2c(noisy, axes=(-1,)), kspace, psi, replicas, seed=1, **options
+    )
+    bound = 5 / np.sqrt(4 * (replicas - 1))
+    assert np.abs(images / (profile * np.sqrt(spectrum.mean())) - 1).max() < bound
+    assert np.abs(lines / (profile * np.sqrt(spectrum)) - 1).max() < bound
+
+
+def test_around_sense_it_is_what_sense_measures_itself(rng):
+    """Whitening takes the noise of a seed to the white noise of that seed."""
+    maps, psi = smooth_maps(6, (20, 22)), random_covariance(rng, 6)
+    mask, options = rng.random((20, 22)) < 0.7, {"regularisation": 0.02}
+    kspace = complex_array(rng, (6, 20, 22)) * mask
+    kspace[:, :3] = 0
+
+    def reconstruct(noisy):
+        return sense(noisy, maps, mask, psi, **options).image
+
+    found = noise_map(reconstruct, kspace, psi, 5, mask=mask, seed=2)
+    again = sense(kspace, maps, mask, psi, replicas=5, seed=2, **options).sigma
+    np.testing.assert_allclose(found, again, rtol=1e-3)
+
+
+def test_replicas_repeat_with_their_seed(rng):
     kspace = complex_array(rng, (1, 4, 4))
 
     def sigma(seed):
-        return pseudo_replica_sigma(lambda noise: noise[0], kspace, 3, seed)
+        return noise_map(lambda noisy: noisy[0], kspace, np.eye(1), 3, seed=seed)
 
     np.testing.assert_array_equal(sigma(0), sigma(0))
     assert (sigma(0) != sigma(1)).any()
-    # An integer seed draws different noise in every replica.
-    assert (sigma(0) != pseudo_replica_sigma(lambda noise: noise[0], kspace, 1, 0)).any()
     np.testing.assert_array_equal(sigma(0), sigma(np.random.default_rng(0)))
 
 
-def test_no_replicas_are_refused(rng):
-    with pytest.raises(ValueError, match="replicas is 0"):
-        pseudo_replica_sigma(lambda noise: noise[0], complex_array(rng, (1, 4, 4)), 0)
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"replicas": 1}, ValueError, "replicas is 1, expected at least 2"),
+        ({"kspace": np.ones((1, 4, 4))}, TypeError, "kspace is float64"),
+        ({"psi": np.eye(2)}, ValueError, r"expected \(1, 1\) for 1 coils"),
+        ({"psi": -np.eye(1)}, ValueError, "negative eigenvalue"),
+        ({"mask": np.ones(5)}, ValueError, r"mask of shape \(5,\)"),
+        ({"mask": np.zeros(4)}, ValueError, "nothing was sampled"),
+        ({"noise_profile": np.ones(5)}, ValueError, "noise_profile has shape"),
+        ({"noise_spectrum": -np.ones(4)}, ValueError, "noise_spectrum holds values"),
+        ({"reconstruct": lambda _: None}, TypeError, "returned NoneType, expected the image"),
+        ({"reconstruct": lambda k: k[0].real > 0}, TypeError, "returned bool"),
+    ],
+)
+def test_bad_input_is_refused(rng, change, error, message):
+    given = {"kspace": complex_array(rng, (1, 4, 4)), "psi": np.eye(1), "replicas": 2}
+    given = {"reconstruct": lambda k: k[0], **given, **change}
+    with pytest.raises(error, match=message):
+        noise_map(**given)
+
+
+def test_images_that_change_their_shape_or_kind_are_refused(rng):
+    kspace = complex_array(rng, (1, 4, 4))
+    sizes = iter([4, 3])
+    with pytest.raises(ValueError, match=r"shape \(3, 4\) for one replica and .* \(4, 4\) for"):
+        noise_map(lambda k: k[0, : next(sizes)], kspace, np.eye(1), 2)
+    parts = iter([np.real, np.asarray])
+    with pytest.raises(ValueError, match=r"complex64 of shape .* and float64"):
+        noise_map(lambda k: next(parts)(k[0]), kspace, np.eye(1), 2)

@@ -4,7 +4,13 @@ import pytest
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.fourier import fft2c
 from kspace_denoise.recon import SenseOperator
-from kspace_denoise.recon.sense_operator import sampling_mask
+from kspace_denoise.recon.sense_operator import (
+    over_strength,
+    sampling_mask,
+    to_centre,
+    to_corner,
+    varying_axes,
+)
 from tests.helpers import assert_same_kind, check_adjoint, complex_array
 
 
@@ -34,6 +40,62 @@ def test_normal_is_forward_then_adjoint(rng, kind, shape):
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 7)])
+@pytest.mark.parametrize("mask_shape", [None, (), (2,)])
+@pytest.mark.parametrize("centred", [True, False])
+def test_several_sets_of_maps(rng, kind, size, mask_shape, centred):
+    coils, sets = 3, 2
+    mask = None
+    if mask_shape is not None:
+        mask = kind((rng.random((*mask_shape, *size)) < 0.5).astype(np.float32))
+    maps = complex_array(rng, (sets, coils, *size))
+    operator = SenseOperator(kind(maps), mask, soft=True, centred=centred)
+    images, kspace = complex_array(rng, (2, sets, *size)), complex_array(rng, (2, coils, *size))
+    check_adjoint(operator.forward, operator.adjoint, kind(images), kind(kspace))
+    single = [
+        SenseOperator(kind(maps[i]), mask, centred=centred).forward(kind(images[:, i]))
+        for i in range(sets)
+    ]
+    forward = to_numpy(operator.forward(kind(images)))
+    np.testing.assert_allclose(forward, sum(map(to_numpy, single)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        to_numpy(operator.normal(kind(images))),
+        to_numpy(operator.adjoint(kind(forward))),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("mask_shape", [None, (7,), (1, 7), (8, 1), (2, 8, 7)])
+def test_without_shifts_it_is_the_same_operator(rng, kind, mask_shape):
+    maps, image = complex_array(rng, (3, 8, 7)), complex_array(rng, (2, 8, 7))
+    mask = None
+    if mask_shape is not None:
+        mask = kind((rng.random(mask_shape) < 0.5).astype(np.float32))
+    operator = SenseOperator(kind(maps), mask)
+    plain = operator.uncentred()
+    for name in ("forward", "normal"):
+        found = to_centre(getattr(plain, name)(to_corner(kind(image))))
+        expected = getattr(operator, name)(kind(image))
+        np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_corner_and_centre(kind):
+    x = np.arange(20.0).reshape(4, 5)
+    corner = to_numpy(to_corner(kind(x)))
+    assert corner[0, 0] == x[2, 2]
+    np.testing.assert_array_equal(to_numpy(to_centre(kind(corner))), x)
+    np.testing.assert_array_equal(to_numpy(to_corner(kind(x[0]))), [2, 3, 4, 0, 1])
+
+
+def test_normal_takes_the_coils_in_blocks(rng, monkeypatch):
+    operator = SenseOperator(complex_array(rng, (5, 8, 6)), np.array([1, 0, 1, 1, 0, 0]))
+    image = complex_array(rng, (8, 6))
+    whole = operator.normal(image)
+    monkeypatch.setattr("kspace_denoise.recon.sense_operator._BLOCK", 2 * 8 * 6)
+    np.testing.assert_allclose(operator.normal(image), whole, rtol=1e-4, atol=1e-5)
 
 
 def test_constant_axes_of_a_mask_collapse(rng):
@@ -70,6 +132,20 @@ def test_masks_of_any_number_type(rng, kind, dtype):
     assert_same_kind(mask, kspace)
     assert to_numpy(mask).dtype == np.float32
     np.testing.assert_array_equal(to_numpy(mask), line)
+
+
+def test_varying_axes():
+    assert varying_axes(np.ones(6)) == (-1,)
+    assert varying_axes(np.ones((2, 1, 6))) == (-1,)
+    assert varying_axes(np.ones((5, 1))) == (-2,)
+    assert varying_axes(np.ones((5, 6))) == (-2, -1)
+
+
+def test_division_by_the_strength_of_maps(kind):
+    image, strength = kind(np.ones((2, 3), np.complex64)), kind(np.array([0, 2, 4], np.float32))
+    found = to_numpy(over_strength(image, strength))
+    np.testing.assert_array_equal(found, np.array([[0, 0.5, 0.25]] * 2))
+    assert found.dtype == np.complex64
 
 
 def test_a_full_mask_is_no_mask(rng):

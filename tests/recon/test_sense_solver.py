@@ -5,7 +5,10 @@ import torch
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.recon import SenseOperator, noise_covariance, sense
+from kspace_denoise.recon.conjugate_gradient import conjugate_gradient
 from kspace_denoise.recon.noise import combine_coils, whitening_matrix
+from kspace_denoise.recon.sense_operator import unit_maps
+from kspace_denoise.sim import noise_like
 from tests.helpers import assert_same_kind, complex_array, random_covariance
 from tests.recon.cases import disc, smooth_maps
 
@@ -93,16 +96,169 @@ def test_sigma_is_the_spread_of_noise_through_the_reconstruction(rng, mask, regu
 
 
 def test_two_dimensional_masks_get_sigma_from_replicas_only(rng):
-    mask = rng.random(SIZE) < 0.7
     maps, psi = smooth_maps(6, SIZE), random_covariance(rng, 6)
     kspace = correlated(rng, psi, ())
-    assert sense(kspace, maps, mask, psi).sigma is None
-    sigma = sense(kspace, maps, mask, psi, replicas=100, seed=3).sigma
-    many = sense(correlated(rng, psi, (100,)), maps, mask, psi).image
+    mask, options = rng.random(SIZE) < 0.7, {"regularisation": 0.02}
+    assert sense(kspace, maps, mask, psi, **options).sigma is None
+    sigma = sense(kspace, maps, mask, psi, replicas=100, seed=3, **options).sigma
+    many = sense(correlated(rng, psi, (100,)), maps, mask, psi, **options).image
     spread = np.sqrt(np.mean(np.abs(many) ** 2, axis=0) / 2)
     error = np.sqrt(2) / np.sqrt(4 * 100)
     assert np.abs(spread / sigma - 1).max() < 5 * error
     assert np.mean(spread / sigma) == pytest.approx(1, abs=0.015)
+
+
+PROFILE_X = np.linspace(0.5, 1.5, 22)
+PROFILE_Y = np.linspace(0.6, 1.4, 20)[:, None]
+SPECTRUM = 0.4 + 1.2 * np.cos(np.arange(20) / 5)[:, None] ** 2 + 0.2 * np.sin(np.arange(22))
+PARTIAL = np.ones(SIZE)
+PARTIAL[:5] = 0
+PARTIAL[:, 20:] = 0
+
+
+@pytest.mark.parametrize(
+    ("mask", "profile", "spectrum", "acquired", "regularisation"),
+    [
+        (None, PROFILE_X, None, None, 0.0),
+        (None, None, SPECTRUM, None, 0.1),
+        (None, PROFILE_X * PROFILE_Y, SPECTRUM, PARTIAL, 0.0),
+        (None, None, None, PARTIAL, 0.0),
+        (RANDOM, PROFILE_Y, None, None, 0.0),
+        (RANDOM, None, SPECTRUM[:1], None, 0.0),
+        (RANDOM, PROFILE_Y, SPECTRUM, PARTIAL, 0.1),
+        (UNIFORM, PROFILE_Y, SPECTRUM, PARTIAL, 0.0),
+        (UNIFORM, None, None, PARTIAL, 0.0),
+        (COLUMN, PROFILE_X, SPECTRUM, PARTIAL, 0.0),
+    ],
+)
+def test_sigma_of_noise_that_is_not_flat(rng, mask, profile, spectrum, acquired, regularisation):
+    psi, maps, count = 9 * random_covariance(rng, 6), smooth_maps(6, SIZE), 400
+    known = {"noise_profile": profile, "noise_spectrum": spectrum}
+    kspace = noise_like(np.empty((count, 6, *SIZE), np.complex64), psi, seed=4, **known)
+    if acquired is not None:
+        kspace *= acquired.astype(np.float32)
+    out = sense(kspace, maps, mask, psi, regularisation=regularisation, **known)
+    spread = np.sqrt(np.mean(np.abs(out.image) ** 2, axis=0) / 2)
+    ratio = spread / out.sigma[0]
+    assert np.abs(ratio - 1).max() < 5 / np.sqrt(4 * count)
+    assert np.mean(ratio) == pytest.approx(1, abs=0.006)
+    # The least squares know nothing of it.
+    plain = sense(kspace[:3], maps, mask, psi, regularisation=regularisation)
+    np.testing.assert_allclose(plain.image, out.image[:3], rtol=1e-4, atol=1e-4)
+
+
+def test_zero_filling_lowers_sigma_by_the_root_of_its_share(rng):
+    maps, kspace = smooth_maps(4, SIZE), complex_array(rng, (2, 4, *SIZE))
+    full = sense(kspace, maps).sigma
+    kspace[0, :, :5] = 0
+    found = sense(kspace, maps).sigma
+    np.testing.assert_allclose(found[0], np.sqrt(15 / 20) * full[0], rtol=1e-6)
+    np.testing.assert_array_equal(found[1], full[1])
+    kspace[:, :, 0] = 0
+    kspace[:, 0, 7] = 0  # one coil only: that is data
+    np.testing.assert_allclose(sense(kspace, maps).sigma[1], np.sqrt(19 / 20) * full[1], rtol=1e-6)
+    # What was not sampled is something else.
+    kspace[..., 0::2] = 0
+    sampled = sense(kspace[1], maps, UNIFORM).sigma
+    unfilled = sense(complex_array(rng, (4, *SIZE)), maps, UNIFORM).sigma
+    np.testing.assert_allclose(sampled, np.sqrt(19 / 20) * unfilled, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mask", [RANDOM, UNIFORM])
+def test_a_profile_along_the_undersampled_axis_needs_replicas(rng, mask):
+    maps, psi = smooth_maps(6, SIZE), random_covariance(rng, 6)
+    known = {"noise_profile": PROFILE_X, "noise_spectrum": SPECTRUM}
+    many = noise_like(np.empty((200, 6, *SIZE), np.complex64), psi, seed=2, **known)
+    assert sense(many[0], maps, mask, psi, **known).sigma is None
+    sigma = sense(many[0], maps, mask, psi, replicas=200, **known).sigma
+    image = sense(many, maps, mask, psi).image
+    spread = np.sqrt(np.mean(np.abs(image) ** 2, axis=0) / 2)
+    assert np.abs(spread / sigma - 1).max() < 5 * np.sqrt(2 / (4 * 199))
+    assert np.mean(spread / sigma) == pytest.approx(1, abs=0.01)
+
+
+def two_sets():
+    maps = np.stack([smooth_maps(8, SIZE), 2 * smooth_maps(8, SIZE, seed=5)])
+    maps[1, :, 10:] = 0
+    return maps
+
+
+TWO_DIMENSIONAL = np.random.default_rng(5).random(SIZE) < 0.8
+
+
+@pytest.mark.parametrize("mask", [None, UNIFORM, COLUMN, TWO_DIMENSIONAL])
+def test_two_sets_of_maps_return_both_images(rng, kind, mask):
+    maps, psi = two_sets(), random_covariance(rng, 8)
+    images = np.stack([disc(SIZE), 0.3 * disc(SIZE).conj()])
+    images[1, 10:] = 0
+    kspace = fft2c(np.sum(maps * images[:, None], axis=0))[None]
+    given = [kind(x.astype(np.complex64)) for x in (kspace, maps, psi)]
+    out = sense(given[0], given[1], mask, given[2], sets=2, tolerance=1e-7, max_iterations=2000)
+    assert_same_kind(out.image, given[0])
+    assert out.image.shape == (1, 2, *SIZE)
+    np.testing.assert_allclose(to_numpy(out.image)[0], images, atol=2e-3)
+    if mask is TWO_DIMENSIONAL:
+        assert out.sigma is None
+    else:
+        assert_same_kind(out.sigma, given[0])
+        assert out.sigma.shape == (1, 2, *SIZE)
+
+
+@pytest.mark.parametrize("mask", [None, UNIFORM, COLUMN])
+@pytest.mark.parametrize("regularisation", [0.0, 0.05])
+def test_sigma_of_two_sets(rng, mask, regularisation):
+    maps, psi, count = two_sets(), random_covariance(rng, 8), 300
+    kspace = correlated(rng, psi, (count,))
+    out = sense(kspace, maps, mask, psi, sets=2, regularisation=regularisation)
+    spread = np.sqrt(np.mean(np.abs(out.image) ** 2, axis=0) / 2)
+    assert not out.sigma[:, 1, 10:].any()
+    assert not out.image[:, 1, 10:].any()
+    seen = out.sigma[0] > 0
+    assert seen.sum() == SIZE[1] * 30
+    ratio = spread[seen] / out.sigma[0][seen]
+    assert np.abs(ratio - 1).max() < 5 / np.sqrt(4 * count)
+    assert ratio.mean() == pytest.approx(1, abs=0.006)
+
+
+def test_two_sets_with_replicas(rng):
+    kspace = complex_array(rng, (8, *SIZE))
+    out = sense(kspace, two_sets(), TWO_DIMENSIONAL, replicas=3, sets=2, regularisation=0.1)
+    assert out.sigma.shape == out.image.shape == (2, *SIZE)
+    assert (out.sigma[0] > 0).all()
+    assert not out.sigma[1, 10:].any()
+
+
+@pytest.mark.parametrize("sets", [1, 2])
+@pytest.mark.parametrize("mask", [UNIFORM, RANDOM, COLUMN])
+def test_the_exact_solution_is_that_of_conjugate_gradients(rng, sets, mask):
+    maps, regularisation = two_sets().astype(np.complex128)[:sets], 0.02
+    kspace = complex_array(rng, (8, *SIZE)).astype(np.complex128)
+    given = maps if sets > 1 else maps[0]
+    image = sense(kspace, given, mask, sets=sets, regularisation=regularisation).image
+    unit, strength = unit_maps(maps)
+    operator = SenseOperator(unit, mask, soft=True)
+    found = conjugate_gradient(
+        lambda x: operator.normal(x) + regularisation * x,
+        operator.adjoint(kspace),
+        1e-10,
+        1000,
+        axes=3,
+    )
+    found = found / np.where(strength > 0, strength, 1)
+    np.testing.assert_allclose(image, found if sets > 1 else found[0], atol=1e-8)
+
+
+def test_it_converges_to_the_solution_of_sigpy(rng):
+    from sigpy.mri import app
+
+    maps = smooth_maps(6, (48, 44))
+    radius = np.hypot(np.arange(-24, 24)[:, None], np.arange(-22, 22))
+    mask = rng.random((48, 44)) < np.clip(1.3 - radius / 20, 0.15, 1)
+    kspace = 50 * fft2c(maps * disc((48, 44))) + complex_array(rng, (6, 48, 44))
+    kspace = (kspace * mask).astype(np.complex64)
+    peer = app.SenseRecon(kspace, maps, lamda=0.01, max_iter=300, show_pbar=False).run()
+    image = sense(kspace, maps, mask, regularisation=0.01).image
+    assert np.linalg.norm(image - peer) < 1e-4 * np.linalg.norm(peer)
 
 
 def test_replicas_do_not_replace_an_exact_map(rng):
@@ -194,11 +350,19 @@ def test_measured_covariance_makes_unit_snr_units(rng):
             r"maps of shape \(4, 20, 22\) do not fit k-space of shape \(3, 20, 22\)",
         ),
         ({"maps": smooth_maps(3, SIZE)[None]}, ValueError, "leading axes broadcast"),
+        ({"maps": smooth_maps(3, (20, 20))}, ValueError, r"maps of shape \(3, 20, 20\)"),
+        ({"sets": 2}, ValueError, r"maps of shape \(3, 20, 22\) do not hold 2 sets"),
+        ({"sets": 2, "maps": two_sets()}, ValueError, r"maps are \(..., sets, coils, y, x\)"),
+        ({"sets": 0}, ValueError, "sets is 0"),
+        ({"noise_profile": np.ones(20)}, ValueError, r"noise_profile of shape \(20,\)"),
+        ({"noise_spectrum": -np.ones(22)}, ValueError, "noise_spectrum holds values"),
         ({"mask": np.zeros(22)}, ValueError, "nothing was sampled"),
         ({"mask": np.ones(20)}, ValueError, r"mask of shape \(20,\)"),
         ({"noise_covariance": np.eye(2)}, ValueError, "3 coils on axis -3"),
         ({"noise_covariance": np.zeros((3, 3))}, ValueError, "not positive definite"),
+        ({"noise_covariance": np.triu(np.ones((3, 3)))}, ValueError, "not Hermitian"),
         ({"replicas": -1}, ValueError, "replicas=-1"),
+        ({"replicas": 1}, ValueError, "0 or at least 2 replicas"),
         ({"regularisation": -0.1}, ValueError, "regularisation=-0.1"),
         ({"tolerance": 0.0}, ValueError, "tolerance=0.0"),
     ],
