@@ -167,7 +167,7 @@ def _per_system(noise: Array, sets: int) -> Array:
 def _inverse_root(matrix: Array, regularisation: float) -> Array:
     """Return T with Tᴴ T = (A + λ)⁻¹, or the pseudo-inverse where A + λ is singular.
 
-    By Cholesky's factors; eigenvalues cost ten times more and are taken where those fail.
+    By Cholesky's factors; eigenvalues cost ten times more and serve where those fail.
     """
     import torch
 
@@ -176,11 +176,11 @@ def _inverse_root(matrix: Array, regularisation: float) -> Array:
     unseen = (matrix == 0) * identity
     shift = regularisation + 1e-3 * _SINGULAR
     factor, failed = torch.linalg.cholesky_ex(matrix + unseen + shift * identity)
-    if not failed.any():
-        root = torch.linalg.solve_triangular(factor, identity, upper=False)
-        if float(root.abs().max()) < _SINGULAR**-0.5:
-            return root
-    values, vectors = torch.linalg.eigh(matrix)
-    kept = values > _SINGULAR
-    response = torch.where(kept, torch.where(kept, values + regularisation, 1.0) ** -0.5, 0.0)
-    return response[..., :, None] * vectors.mH
+    root = torch.linalg.solve_triangular(factor, identity, upper=False)
+    sound = (failed == 0) & (root.abs().amax(dim=(-2, -1)) < _SINGULAR**-0.5)
+    if not sound.all():
+        values, vectors = torch.linalg.eigh(matrix[~sound])
+        kept = values > _SINGULAR
+        response = torch.where(kept, torch.where(kept, values + regularisation, 1.0) ** -0.5, 0.0)
+        root[~sound] = response[..., :, None] * vectors.mH
+    return root

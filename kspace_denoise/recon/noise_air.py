@@ -4,7 +4,6 @@ import math
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from scipy import signal
 
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.noise_air_evidence import SAMPLES_PER_COIL, find_fault
@@ -69,8 +68,11 @@ def air_noise(kspace: Map, acquired: Map, readout_axis: int | None) -> AirNoise 
 
 
 def _apodisation(shape: tuple[int, ...]) -> Map:
-    """Return a window over k-space that is flat but for the outer quarter of each axis (Tukey)."""
-    lines = (signal.windows.tukey(size + 2, 0.25)[1:-1] for size in shape)  # zero nowhere
+    """Return a window over k-space that is flat but for the outer eighth of either end (Tukey)."""
+    lines = []
+    for size in shape:
+        depth = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)) / (size / 8)
+        lines.append(np.sin(np.pi / 2 * np.minimum(depth, 1)) ** 2)
     return np.asarray(np.outer(*lines))
 
 

@@ -50,7 +50,7 @@ def orthogonal_filters(name: str) -> np.ndarray[Any, Any]:
     Raises:
         ValueError: if there is no orthogonal wavelet of this name.
     """
-    import pywt  # type: ignore[import-untyped]
+    import pywt
 
     known = set(pywt.wavelist(kind="discrete")) - {"dmey"}  # orthogonal to three digits only
     if name not in known or not pywt.Wavelet(name).orthogonal:
