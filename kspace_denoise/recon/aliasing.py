@@ -10,7 +10,7 @@ from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.sense_operator import SenseOperator, varying_axes
 
 _BLOCK = 2**21  # matrix entries handled at once: bounds the memory at any number of slices
-_SINGULAR = 1e-10  # relative eigenvalue below which coils do not separate aliased pixels
+_SINGULAR = 1e-9  # eigenvalue at which noise is amplified thirty thousand times
 
 
 def unfold(
@@ -26,12 +26,14 @@ def unfold(
     the image is (A + λ)⁻¹ Eᴴ y, and the covariance of white noise in it
     2 (A + λ)⁻¹ A (A + λ)⁻¹ (Pruessmann et al., Magn. Reson. Med. 42:952, 1999, equations 21 to
     24). Noise of unequal `power` brings the point spread of mask · power into the middle factor.
-    Where coils cannot separate the aliased pixels, both are those of the solution of least norm.
+    Where coils cannot separate the aliased pixels, which means noise amplified thirty thousand
+    times, λ is 1e-9 instead of 0: both are then all but those of the solution of least norm.
 
     Args:
         operator: of torch tensors, soft, with maps of unit norm over the coils, or 0 where there
             is no signal (image and variance are 0 there).
-        combined: Eᴴ y, `(..., sets, y, x)`, of white noise with sigma = 1 per component.
+        combined: Eᴴ y, `(..., sets, y, x)`, of white noise with sigma = 1 per component, in double
+            precision: rounding errors outside the range of A would come out 1e9 times.
         regularisation: λ.
         power: relative noise power at every line of the undersampled axis and position of the
             other one, broadcastable to `(..., y, x)`; None means 1.
@@ -140,10 +142,10 @@ def _solve(
     columns = xp.reshape(xp.permute_dims(maps, (2, 4, 0, 3, 1)), (rows, apart, -1, coils))
     b = xp.reshape(xp.permute_dims(combined, (2, 4, 1, 3, 0)), (rows, apart, sets * aliases, -1))
     gram = xp.conj(columns) @ xp.matrix_transpose(columns)
-    root = _inverse_root(gram * xp.tile(spread, (sets, sets)), regularisation)
+    root, exact = _inverse_root(gram * xp.tile(spread, (sets, sets)), regularisation)
     adjoint = xp.conj(xp.matrix_transpose(root))
     image = adjoint @ (root @ xp.astype(b, root.dtype))
-    if noise is None and regularisation == 0:
+    if noise is None and regularisation == 0 and exact:
         variance = xp.sum(xp.abs(root) ** 2, axis=-2)
     else:
         middle = xp.tile(spread, (sets, sets)) if noise is None else _per_system(noise, sets)
@@ -164,23 +166,29 @@ def _per_system(noise: Array, sets: int) -> Array:
     return xp.tile(xp.expand_dims(noise, axis=1), (1, 1, sets, sets))
 
 
-def _inverse_root(matrix: Array, regularisation: float) -> Array:
-    """Return T with Tᴴ T = (A + λ)⁻¹, or the pseudo-inverse where A + λ is singular.
+def _inverse_root(matrix: Array, regularisation: float) -> tuple[Array, bool]:
+    """Return T with Tᴴ T = (A + λ)⁻¹ by Cholesky's factors, and whether λ is what was asked for.
 
-    By Cholesky's factors; eigenvalues cost ten times more and serve where those fail.
+    Systems that come out singular get a λ of at least `_SINGULAR`. Rows without signal get a 1 on
+    the diagonal.
     """
     import torch
 
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    # Rows without signal get a 1 on the diagonal; singular ones become merely enormous.
-    unseen = (matrix == 0) * identity
-    shift = regularisation + 1e-3 * _SINGULAR
-    factor, failed = torch.linalg.cholesky_ex(matrix + unseen + shift * identity)
-    root = torch.linalg.solve_triangular(factor, identity, upper=False)
-    sound = (failed == 0) & (root.abs().amax(dim=(-2, -1)) < _SINGULAR**-0.5)
+    matrix = matrix + (matrix == 0) * identity
+    root, sound = _factor(matrix + (regularisation + 1e-14) * identity)
     if not sound.all():
-        values, vectors = torch.linalg.eigh(matrix[~sound])
-        kept = values > _SINGULAR
-        response = torch.where(kept, torch.where(kept, values + regularisation, 1.0) ** -0.5, 0.0)
-        root[~sound] = response[..., :, None] * vectors.mH
-    return root
+        lifted = matrix[~sound] + max(regularisation, _SINGULAR) * identity
+        root[~sound], _ = _factor(lifted)
+    return root, bool(sound.all())
+
+
+def _factor(matrix: Array) -> tuple[Array, Array]:
+    """Return the inverse of Cholesky's factor, and which matrices are far from singular."""
+    import torch
+
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    root = torch.linalg.solve_triangular(factor, identity, upper=False)
+    largest = root.abs().amax(dim=(-2, -1))
+    return root, (failed == 0) & (largest < _SINGULAR**-0.5)

@@ -29,8 +29,8 @@ def conjugate_gradient(
     xp = namespace(b)
     inner = partial(_inner, axes=axes)
     x = xp.zeros_like(b)
-    residual = b
-    direction = b if precondition is None else precondition(b)
+    residual = xp.asarray(b, copy=True)
+    direction = xp.asarray(b, copy=True) if precondition is None else precondition(b)
     power = inner(residual, residual)
     energy = inner(residual, direction)
     target = tolerance**2 * power
@@ -40,11 +40,12 @@ def conjugate_gradient(
             return x
         image = normal(direction)
         step = xp.astype(_ratio(energy, inner(direction, image), active), b.dtype)
-        x = x + step * direction
-        residual = residual - step * image
+        x += step * direction
+        residual -= step * image
         turned = residual if precondition is None else precondition(residual)
         new_energy = inner(residual, turned)
-        direction = turned + xp.astype(_ratio(new_energy, energy, active), b.dtype) * direction
+        direction *= xp.astype(_ratio(new_energy, energy, active), b.dtype)
+        direction += turned
         energy = xp.where(active, new_energy, energy)
         power = xp.where(active, inner(residual, residual), power)
     _warn_if_missed(power, target, tolerance, max_iterations)

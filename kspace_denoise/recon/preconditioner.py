@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.fourier import fft2c, ifft2c
-from kspace_denoise.recon.sense_operator import SenseOperator
+from kspace_denoise.recon.sense_operator import SenseOperator, to_corner
 
 _FLOOR = 0.1  # of the mean density, added: bounds the amplification where little was sampled
 
@@ -20,31 +20,36 @@ def density_preconditioner(
     because the gaps of a random mask are finer than that blur: there the inverse over-corrects.
     """
     xp = namespace(operator.maps)
-    density = _density(operator)
     # Complex, as torch would convert them every time.
-    weight = xp.astype(1 / xp.sqrt(density + regularisation), operator.maps.dtype)
-    seen = xp.astype(xp.any(operator.maps != 0, axis=-3), operator.maps.dtype)
-    centred = operator.centred
-    return lambda image: seen * ifft2c(weight * fft2c(image, centred=centred), centred=centred)
+    weight = xp.astype(_density(operator, regularisation) ** -0.5, operator.maps.dtype)
+    seen = xp.any(operator.maps != 0, axis=-3)
+    everywhere = bool(xp.all(seen))
+    seen = xp.astype(seen, operator.maps.dtype)
+
+    def precondition(image: Array) -> Array:
+        spectrum = fft2c(image, centred=False)
+        spectrum *= weight
+        smooth = ifft2c(spectrum, centred=False)
+        return smooth if everywhere else seen * smooth
+
+    return precondition
 
 
-def _density(operator: SenseOperator) -> Array:
-    """Return d + d₀ over k-space, with the axes of the operator's images."""
+def _density(operator: SenseOperator, regularisation: float) -> Array:
+    """Return d + d₀ + λ over k-space, uncentred, with the axes of the operator's images."""
     xp = namespace(operator.maps)
     grid = operator.maps.shape[-2:]
     mask = xp.ones(grid) if operator.mask is None else operator.mask
-    mask = xp.broadcast_to(mask, (*mask.shape[:-2], *grid))
+    mask = to_corner(xp.broadcast_to(mask, (*mask.shape[:-2], *grid)))
     if operator.soft and mask.ndim > 2:
         mask = xp.expand_dims(mask, axis=-3)
-
-    def transform(x: Array) -> Array:
-        return fft2c(xp.astype(x, operator.maps.dtype), centred=operator.centred)
-
-    coils = transform(operator.maps)
+    coils = fft2c(operator.maps, centred=False)
     spectrum = xp.sum(xp.real(coils) ** 2 + xp.imag(coils) ** 2, axis=-3)
-    product = transform(mask) * xp.conj(transform(spectrum))
-    density = xp.real(ifft2c(product, centred=operator.centred))
+    mask_image, spectrum_image = (
+        fft2c(xp.astype(x, operator.maps.dtype), centred=False) for x in (mask, spectrum)
+    )
+    density = xp.real(ifft2c(mask_image * xp.conj(spectrum_image), centred=False))
     mean = xp.mean(density, axis=(-2, -1), keepdims=True)
     sampled = xp.mean(mask, axis=(-2, -1), keepdims=True)
     density = density / xp.where(mean > 0, mean, xp.ones_like(mean)) * sampled
-    return density + _FLOOR * sampled
+    return density + _FLOOR * sampled + regularisation

@@ -11,7 +11,6 @@ from kspace_denoise.recon.sense_operator import (
     check_maps,
     over_strength,
     sampling_mask,
-    to_corner,
     unit_maps,
 )
 
@@ -76,13 +75,9 @@ def check_strength(lam: float | None, iterations: int, tolerance: float) -> None
 
 
 def _misfit(kspace: Array, maps: Array, mask: Array | None) -> Misfit:
-    combined = SenseOperator(maps, mask).adjoint(to_torch(kspace))
-    if mask is None:
-        return Misfit(SenseOperator(maps).normal, combined, 1.0)
-    # Between the maps EᴴE is a circular convolution, which commutes with a roll of the image: to
-    # spare the shifts of the centred transforms it is enough to roll the mask.
-    fast = SenseOperator(maps, to_corner(mask), centred=False)
-    return Misfit(fast.normal, combined, float(mask.mean()))
+    operator = SenseOperator(maps, mask)
+    share = 1.0 if mask is None else float(mask.mean())
+    return Misfit(operator.normal, operator.adjoint(to_torch(kspace)), share)
 
 
 def _per_slice(x: Array, lead: tuple[int, ...], kept: int) -> list[Array]:

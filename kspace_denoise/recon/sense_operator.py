@@ -1,9 +1,7 @@
 """The encoding of parallel imaging, E = mask · Fourier transform · coil maps, and its adjoint."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, reduce
-from operator import add
+from functools import cached_property
 
 from kspace_denoise.arrays import Array, like, namespace, real_dtype
 from kspace_denoise.fourier import fft2c, ifft2c
@@ -19,76 +17,81 @@ class SenseOperator:
     None means fully sampled. Leading axes broadcast, so one set of maps serves many repetitions.
 
     `soft` gives maps `(..., sets, coils, y, x)` and images `(..., sets, y, x)`, whose coil images
-    are summed over the sets (soft-SENSE; Uecker et al., Magn. Reson. Med. 71:990, 2014). Without
-    `centred` the maps, the mask, images and k-space all have their centre at index 0.
+    are summed over the sets (soft-SENSE; Uecker et al., Magn. Reson. Med. 71:990, 2014).
     """
 
     maps: Array
     mask: Array | None = None
     soft: bool = False
-    centred: bool = True
-
-    def uncentred(self) -> "SenseOperator":
-        """Return the operator for images and k-space `to_corner`: no shifts in its transforms."""
-        mask = None if self.mask is None else to_corner(self.mask)
-        return SenseOperator(to_corner(self.maps), mask, self.soft, centred=False)
 
     def forward(self, image: Array) -> Array:
         """Return E x."""
-        coil_images = self._coil_images(self._sets(self.maps, 3), image)
-        return self._sampled(fft2c(coil_images, centred=self.centred))
+        return self._sampled(fft2c(self._coil_images(self._soft_maps, self._sets(image))))
 
     def adjoint(self, kspace: Array) -> Array:
         """Return Eᴴ y: the coil images of the sampled k-space, weighted with the conjugate maps."""
-
-        def part(coils: slice) -> Array:
-            sampled = self._sampled(kspace[..., coils, :, :])
-            return self._combined(coils, ifft2c(sampled, centred=self.centred))
-
-        return self._summed(part)
+        total: Array = None
+        for coils, _, conjugate in self._blocks:
+            part = self._combined(conjugate, ifft2c(self._sampled(kspace[..., coils, :, :])))
+            total = part if total is None else total + part
+        return total if self.soft else total[..., 0, :, :]
 
     def normal(self, image: Array) -> Array:
-        """Return Eᴴ E x; along an axis where the mask has length 1 nothing needs a transform."""
+        """Return Eᴴ E x; along an axis where the mask has length 1 nothing needs a transform.
+
+        Between the maps it is a circular convolution, which commutes with the shifts of a centred
+        transform: it is enough to shift the mask, once.
+        """
         axes = () if self.mask is None else varying_axes(self.mask)
-        maps = self._sets(self.maps, 3)
-
-        def part(coils: slice) -> Array:
-            coil_images = self._coil_images(maps[..., coils, :, :], image)
+        image = self._sets(image)
+        total: Array = None
+        for _, maps, conjugate in self._blocks:
+            coil_images = self._coil_images(maps, image)
             if axes:
-                sampled = self._sampled(fft2c(coil_images, axes=axes, centred=self.centred))
-                coil_images = ifft2c(sampled, axes=axes, centred=self.centred)
-            return self._combined(coils, coil_images)
-
-        return self._summed(part)
-
-    def _summed(self, part: Callable[[slice], Array]) -> Array:
-        """Sum over a few coils at a time, whose images stay in the processor's cache."""
-        coils, rows, columns = self.maps.shape[-3:]
-        step = max(1, _BLOCK // (rows * columns))
-        blocks = (slice(i, min(i + step, coils)) for i in range(0, coils, step))
-        total = reduce(add, map(part, blocks))
+                spectrum = fft2c(coil_images, axes=axes, centred=False)
+                spectrum *= self._kept_uncentred
+                coil_images = ifft2c(spectrum, axes=axes, centred=False)
+            part = self._combined(conjugate, coil_images)
+            total = part if total is None else total + part
         return total if self.soft else total[..., 0, :, :]
 
     @cached_property
+    def _soft_maps(self) -> Array:
+        """The maps with an axis of sets."""
+        return self.maps if self.soft else namespace(self.maps).expand_dims(self.maps, axis=-4)
+
+    @cached_property
     def _conjugate(self) -> Array:
-        """The conjugate maps with an axis of sets, in memory: torch would conjugate every time."""
+        """The conjugate maps, in memory: torch would conjugate every time."""
         xp = namespace(self.maps)
-        return xp.asarray(xp.conj(self._sets(self.maps, 3)), copy=True)
+        return xp.asarray(xp.conj(self._soft_maps), copy=True)
 
-    def _sets(self, x: Array, trailing: int) -> Array:
-        """Return maps or images with an axis of sets before their last `trailing` axes."""
-        return x if self.soft else namespace(x).expand_dims(x, axis=-1 - trailing)
+    @cached_property
+    def _blocks(self) -> list[tuple[slice, Array, Array]]:
+        """A few coils at a time, whose images stay in the cache: their maps and conjugates."""
+        coils, rows, columns = self.maps.shape[-3:]
+        step = max(1, _BLOCK // (rows * columns))
+        blocks = [slice(i, min(i + step, coils)) for i in range(0, coils, step)]
+        return [
+            (block, self._soft_maps[..., block, :, :], self._conjugate[..., block, :, :])
+            for block in blocks
+        ]
 
-    def _coil_images(self, maps: Array, image: Array) -> Array:
+    def _sets(self, image: Array) -> Array:
+        """Return images with an axis of sets."""
+        return image if self.soft else image[..., None, :, :]
+
+    @staticmethod
+    def _coil_images(maps: Array, image: Array) -> Array:
         """Return the coil images `(..., coils, y, x)` of an image, summed over the sets."""
-        xp = namespace(image)
-        weighted = maps * xp.expand_dims(self._sets(image, 2), axis=-3)
-        return _sum(weighted, axis=-4)
+        weighted = maps * image[..., None, :, :]
+        return weighted[..., 0, :, :, :] if weighted.shape[-4] == 1 else _sum(weighted, axis=-4)
 
-    def _combined(self, coils: slice, coil_images: Array) -> Array:
-        """Return the adjoint of `_coil_images` over some coils, `(..., sets, y, x)`."""
-        conjugate = self._conjugate[..., coils, :, :]
-        return _sum(conjugate * namespace(conjugate).expand_dims(coil_images, axis=-4), axis=-3)
+    @staticmethod
+    def _combined(conjugate: Array, coil_images: Array) -> Array:
+        """Return the adjoint of `_coil_images`, `(..., sets, y, x)`."""
+        weighted = conjugate * coil_images[..., None, :, :, :]
+        return weighted[..., 0, :, :] if weighted.shape[-3] == 1 else _sum(weighted, axis=-3)
 
     @cached_property
     def _kept(self) -> Array:
@@ -98,26 +101,22 @@ class SenseOperator:
         mask = mask if mask.ndim < 3 else xp.expand_dims(mask, axis=-3)
         return xp.astype(mask, self.maps.dtype)
 
+    @cached_property
+    def _kept_uncentred(self) -> Array:
+        return to_corner(self._kept)
+
     def _sampled(self, kspace: Array) -> Array:
         return kspace if self.mask is None else kspace * self._kept
 
 
 def _sum(x: Array, axis: int) -> Array:
-    """Sum over an axis; an axis of length 1 costs nothing."""
-    xp = namespace(x)
-    return xp.squeeze(x, axis=axis) if x.shape[axis] == 1 else xp.sum(x, axis=axis)
+    return namespace(x).sum(x, axis=axis)
 
 
 def to_corner(x: Array) -> Array:
     """Move the centre, index n // 2 of the last two axes, to index 0."""
     axes = (-2, -1)[-x.ndim :]
     return namespace(x).roll(x, tuple(-(x.shape[axis] // 2) for axis in axes), axis=axes)
-
-
-def to_centre(x: Array) -> Array:
-    """Undo `to_corner`."""
-    axes = (-2, -1)[-x.ndim :]
-    return namespace(x).roll(x, tuple(x.shape[axis] // 2 for axis in axes), axis=axes)
 
 
 def unit_maps(maps: Array) -> tuple[Array, Array]:

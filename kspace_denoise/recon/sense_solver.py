@@ -22,8 +22,6 @@ from kspace_denoise.recon.sense_operator import (
     check_maps,
     over_strength,
     sampling_mask,
-    to_centre,
-    to_corner,
     unit_maps,
     varying_axes,
 )
@@ -58,7 +56,7 @@ def sense(
     noise_spectrum: Array | None = None,
     sets: int = 1,
     regularisation: float = 0.0,
-    tolerance: float = 3e-6,
+    tolerance: float = 4e-6,
     max_iterations: int = 300,
     seed: Seed = 0,
 ) -> Reconstruction:
@@ -141,19 +139,21 @@ def _exact(
     operator: SenseOperator, kspace: Array, noise: _Noise, regularisation: float
 ) -> tuple[Array, Array | None]:
     """Return the image of whitened k-space and its sigma, None where that has no closed form."""
-    combined = operator.adjoint(kspace)
+    xp = namespace(kspace)
     axes = () if operator.mask is None else varying_axes(operator.mask)
     known = noise.profile is None or all(is_constant(noise.profile, axis) for axis in axes)
     power = _power(noise, operator.mask, kspace) if known else None
     # Noise that differs along the sampled axes only scales sigma.
     scales = power is not None and all(is_constant(power, axis) for axis in axes)
     if not axes and operator.maps.shape[-4] == 1:
-        image = combined / (1 + regularisation)
-        seen = namespace(combined).any(operator.maps != 0, axis=-3)
-        sigma = namespace(combined).astype(seen, real_dtype(kspace)) / (1 + regularisation)
+        image = operator.adjoint(kspace) / (1 + regularisation)
+        seen = xp.any(operator.maps != 0, axis=-3)
+        sigma = xp.astype(seen, real_dtype(kspace)) / (1 + regularisation)
     else:
-        image, variance = unfold(operator, combined, regularisation, None if scales else power)
-        sigma = variance**0.5
+        double = SenseOperator(xp.astype(operator.maps, xp.complex128), operator.mask, soft=True)
+        combined = double.adjoint(xp.astype(kspace, xp.complex128))
+        image, variance = unfold(double, combined, regularisation, None if scales else power)
+        image, sigma = xp.astype(image, kspace.dtype), variance**0.5
     if not known:
         return image, None
     if scales and power is not None:
@@ -182,16 +182,14 @@ def _least_squares(
     """Solve (EᴴE + λ) x = Eᴴ y, for maps of unit norm over the coils."""
     if operator.mask is None or len(varying_axes(operator.mask)) == 1:
         return _exact(operator, kspace, _Noise(), regularisation)[0]
-    uncentred = operator.uncentred()
-    image = conjugate_gradient(
-        lambda x: uncentred.normal(x) + regularisation * x,
-        uncentred.adjoint(to_corner(kspace)),
+    return conjugate_gradient(
+        lambda x: operator.normal(x) + regularisation * x,
+        operator.adjoint(kspace),
         tolerance,
         max_iterations,
-        density_preconditioner(uncentred, regularisation),
+        density_preconditioner(operator, regularisation),
         axes=3,
     )
-    return to_centre(image)
 
 
 def _measured(

@@ -39,9 +39,9 @@ def dense(maps, mask, kspace, regularisation, power):
 
 
 def solved(maps, mask, kspace, regularisation=0.0, power=None):
-    operator = SenseOperator(torch.tensor(maps), torch.tensor(mask), soft=True)
+    operator = SenseOperator(torch.tensor(maps).to(torch.complex128), torch.tensor(mask), soft=True)
     given = None if power is None else torch.tensor(power)
-    combined = operator.adjoint(torch.tensor(kspace))
+    combined = operator.adjoint(torch.tensor(kspace).to(torch.complex128))
     return [x.numpy() for x in unfold(operator, combined, regularisation, given)]
 
 
