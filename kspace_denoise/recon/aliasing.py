@@ -10,7 +10,8 @@ from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.sense_operator import SenseOperator, varying_axes
 
 _BLOCK = 2**21  # matrix entries handled at once: bounds the memory at any number of slices
-_SINGULAR = 1e-9  # eigenvalue at which noise is amplified thirty thousand times
+_SINGULAR = 1e-9  # relative eigenvalue below which coils do not separate aliased pixels
+SINGULAR_REGULARISATION = 1e-6  # λ of such systems: noise is amplified 500 times at most
 
 
 def unfold(
@@ -26,14 +27,14 @@ def unfold(
     the image is (A + λ)⁻¹ Eᴴ y, and the covariance of white noise in it
     2 (A + λ)⁻¹ A (A + λ)⁻¹ (Pruessmann et al., Magn. Reson. Med. 42:952, 1999, equations 21 to
     24). Noise of unequal `power` brings the point spread of mask · power into the middle factor.
-    Where coils cannot separate the aliased pixels, which means noise amplified thirty thousand
-    times, λ is 1e-9 instead of 0: both are then all but those of the solution of least norm.
+    Systems whose coils cannot separate the aliased pixels at all get a λ of at least 1e-6: both are
+    then nearly those of the solution of least norm.
 
     Args:
         operator: of torch tensors, soft, with maps of unit norm over the coils, or 0 where there
             is no signal (image and variance are 0 there).
         combined: Eᴴ y, `(..., sets, y, x)`, of white noise with sigma = 1 per component, in double
-            precision: rounding errors outside the range of A would come out 1e9 times.
+            precision: rounding errors outside the range of A would come out a million times.
         regularisation: λ.
         power: relative noise power at every line of the undersampled axis and position of the
             other one, broadcastable to `(..., y, x)`; None means 1.
@@ -169,7 +170,7 @@ def _per_system(noise: Array, sets: int) -> Array:
 def _inverse_root(matrix: Array, regularisation: float) -> tuple[Array, bool]:
     """Return T with Tᴴ T = (A + λ)⁻¹ by Cholesky's factors, and whether λ is what was asked for.
 
-    Systems that come out singular get a λ of at least `_SINGULAR`. Rows without signal get a 1 on
+    Singular systems get a λ of at least `SINGULAR_REGULARISATION`. Rows without signal get a 1 on
     the diagonal.
     """
     import torch
@@ -178,7 +179,7 @@ def _inverse_root(matrix: Array, regularisation: float) -> tuple[Array, bool]:
     matrix = matrix + (matrix == 0) * identity
     root, sound = _factor(matrix + (regularisation + 1e-14) * identity)
     if not sound.all():
-        lifted = matrix[~sound] + max(regularisation, _SINGULAR) * identity
+        lifted = matrix[~sound] + max(regularisation, SINGULAR_REGULARISATION) * identity
         root[~sound], _ = _factor(lifted)
     return root, bool(sound.all())
 
