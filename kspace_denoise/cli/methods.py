@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     replicas: int
     seed: int
     penalty: float | None = None
-    """λ in SNR units, None for the method's own rule."""
+    """λ in SNR units, None for the method's own rule (0 for SENSE)."""
 
 
 class Method(NamedTuple):
@@ -43,7 +43,8 @@ def _sense(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
     if settings.noise is None:
         size = settings.calibration or calibration_size(kspace, mask)
         maps = recon.espirit(kspace, size)
-        return {"reconstruction": recon.sense(kspace, maps, mask).image}
+        penalty = settings.penalty or 0.0
+        return {"reconstruction": recon.sense(kspace, maps, mask, regularisation=penalty).image}
     piece = reconstruct_slice(
         kspace,
         settings.noise,
@@ -51,6 +52,7 @@ def _sense(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
         settings.calibration,
         replicas=settings.replicas,
         seed=settings.seed,
+        regularisation=settings.penalty or 0.0,
     )
     images = {"reconstruction": piece.image}
     return images if piece.sigma is None else {**images, "noise_sigma": piece.sigma}
@@ -106,7 +108,7 @@ def _regularised(
 METHODS = {
     "rss": Method(_rss, uses_noise=False),
     "adaptive": Method(_adaptive),
-    "sense": Method(_sense),
+    "sense": Method(_sense, has_penalty=True),
     "l1-wavelet": Method(functools.partial(_regularised, recon.l1_wavelet), has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
 }

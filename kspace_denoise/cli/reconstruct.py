@@ -38,6 +38,8 @@ from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise
 
+_AMPLIFIED = 10.0
+
 
 @command("kspace-denoise reconstruct brain.h5 image.h5 --method sense")
 @click.argument("source", metavar="IN", type=PATH)
@@ -50,7 +52,8 @@ from kspace_denoise.stages import KnownNoise
     "penalty",
     type=click.FloatRange(min=0, min_open=True),
     metavar="L",
-    help="Weight of the penalty (l1-wavelet, tv), in units of sigma.  [default: the method's rule]",
+    help="Weight of the penalty (sense, l1-wavelet, tv), in SNR units.  [default: 0 for sense, "
+    "the method's rule for the others]",
 )
 @crop_option()
 @oversampling_option()
@@ -149,4 +152,18 @@ def _write_slices(
             sigmas.append(float(np.median(sigma[sigma > 0])))
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
         note("no closed form of the noise map for this mask: give --replicas N to measure it")
-    return float(np.median(sigmas)) if sigmas else None
+    typical = float(np.median(sigmas)) if sigmas else None
+    _note_amplified(typical, settings)
+    return typical
+
+
+def _note_amplified(sigma: float | None, settings: Settings) -> None:
+    """Say so where the coils cannot unfold what the mask folds."""
+    if sigma is None or settings.noise is None or settings.penalty is not None:
+        return
+    times = sigma / settings.noise.sigma
+    if times > _AMPLIFIED:
+        note(
+            f"the noise of the image is {times:.0f} times that of a coil, as the coils cannot "
+            "unfold this mask; try --lambda 0.01, or --method l1-wavelet"
+        )

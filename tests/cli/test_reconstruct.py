@@ -84,6 +84,23 @@ def test_undersampled_sense(scan_file: Path) -> None:
     assert error < 0.1
 
 
+def test_noise_that_a_mask_amplifies_is_told_and_lambda_tames_it(scan_file: Path) -> None:
+    image = scan_file.with_name("image.h5")
+    with h5py.File(scan_file, "r+") as file:
+        mask = np.zeros(SHAPE[-1], bool)
+        mask[13:19] = mask[0] = True  # 25 lines in a row to fill in with four coils
+        file["mask"] = mask
+        file["kspace"][...] *= mask
+    options = ["--method", "sense", "--calibration", 6]
+    plain = succeed("reconstruct", scan_file, image, *options, *CPU)
+    assert "times that of a coil, as the coils cannot unfold this mask" in plain.stderr
+    tamed = succeed("reconstruct", scan_file, image, *options, "--lambda", 0.01, *CPU)
+    assert "unfold" not in tamed.stderr
+    sigma = formats.read_images(image).sigma
+    assert sigma is not None
+    assert np.median(sigma) < 10 * SIGMA
+
+
 def test_a_mask_along_both_axes_needs_replicas(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     mask = rng.random(SHAPE[-2:]) < 0.8
@@ -179,7 +196,7 @@ def test_provenance(scan_file: Path) -> None:
         (["--method", "sense", "--calibration", 99], "does not fit k-space of 40 x 32"),
         (["--method", "sense", "--replicas", -1], "replicas=-1"),
         (["--method", "tv", "--replicas", 1], "replicas is 1, expected at least 2"),
-        (["--method", "sense", "--lambda", 1], "--lambda: sense has no penalty"),
+        (["--method", "rss", "--lambda", 1], "--lambda: rss has no penalty"),
         (["--method", "tv", "--lambda", 0], "0.0 is not in the range"),
     ],
 )
