@@ -86,6 +86,38 @@ def known_noise(scan: Scan, noise_covariance: Numpy | None = None) -> KnownNoise
         return KnownNoise(noise_covariance, profile, spectrum)
     if scan.noise_covariance is not None:
         return KnownNoise(scan.noise_covariance, profile, spectrum, "stored in the file")
+    found = _measured(scan)
+    if profile is None and found.profile is not None:
+        profile = to_numpy(found.profile)
+    if spectrum is None and found.spectrum is not None:
+        spectrum = to_numpy(found.spectrum)
+    source = f"measured in k-space: {found.used}"
+    return KnownNoise(to_numpy(found.covariance), profile, spectrum, source)
+
+
+def shape_from_scan(scan: Scan, noise: KnownNoise) -> KnownNoise:
+    """Return the noise with the profile and the spectrum that the scan itself shows, if any.
+
+    A noise scan tells the covariance, but not what the receiver makes of the scan's own matrix.
+    Where the scan shows no noise of its own, nothing changes.
+    """
+    if noise.profile is not None or noise.spectrum is not None:
+        return noise
+    try:
+        found = _measured(scan)
+    except recon.NoiseNotFound:
+        return noise
+    profile, spectrum = (
+        None if x is None else to_numpy(x) for x in (found.profile, found.spectrum)
+    )
+    if profile is None and spectrum is None:
+        return noise
+    source = f"{noise.source}; how it varies from {found.used}"
+    return KnownNoise(noise.covariance, profile, spectrum, source)
+
+
+def _measured(scan: Scan) -> recon.NoiseEstimate:
+    """Measure the noise in a few slices of the scan."""
     size = math.prod(scan.kspace.shape[1:]) * scan.kspace.dtype.itemsize
     most = min(SLICES_FOR_NOISE, max(1, BYTES_FOR_NOISE // size))
     chosen = spread_slices(len(scan.kspace), most)
@@ -93,13 +125,7 @@ def known_noise(scan: Scan, noise_covariance: Numpy | None = None) -> KnownNoise
     mask = scan.mask
     if mask is not None and mask.ndim == 3 and len(mask) > 1:
         mask = mask[chosen]
-    found = recon.estimate_noise(kspace, mask=mask, readout_axis=scan.readout_axis)
-    if profile is None and found.profile is not None:
-        profile = to_numpy(found.profile)
-    if spectrum is None and found.spectrum is not None:
-        spectrum = to_numpy(found.spectrum)
-    source = f"measured in k-space: {found.used}"
-    return KnownNoise(to_numpy(found.covariance), profile, spectrum, source)
+    return recon.estimate_noise(kspace, mask=mask, readout_axis=scan.readout_axis)
 
 
 def spread_slices(count: int, most: int = SLICES_FOR_NOISE) -> list[int]:
@@ -162,8 +188,10 @@ def whiten_slice(
     they come from; None takes what is fully sampled (see `calibration_size`).
 
     Raises:
-        ValueError: if too little is fully sampled to estimate coil maps.
+        ValueError: if too little is fully sampled to estimate coil maps, or lines are missing that
+            the mask says nothing of.
     """
+    check_gaps(kspace, mask)
     matrix = recon.whitening_matrix(noise.covariance)
     white = combine_coils(matrix, kspace)
     size = calibration_size(kspace, mask) if calibration is None else calibration
@@ -227,6 +255,34 @@ def check_sampling(mask: Numpy | None, stage: Stage, replicas: int = 0) -> None:
             "the noise map of this scan has no closed form, as its sampling mask varies along both "
             "axes: denoising after SENSE needs a mask that is constant along one, or replicas"
         )
+
+
+def check_gaps(kspace: Array, mask: Array | None) -> None:
+    """Refuse k-space `(coils, ky, kx)` with lines missing that the mask says nothing of.
+
+    Empty margins are zero-filled: data 0, without noise. Lines missing in between were skipped, and
+    taken for zeros they would alias the image.
+
+    Raises:
+        ValueError: naming the axis and the first such line.
+    """
+    xp = namespace(kspace)
+    acquired = to_numpy(xp.any(kspace != 0, axis=-3))
+    known = (
+        acquired
+        if mask is None
+        else acquired | (np.broadcast_to(to_numpy(mask), acquired.shape) == 0)
+    )
+    for axis, name in ((0, "column"), (1, "row")):
+        seen = np.flatnonzero(acquired.any(axis=axis))
+        empty = np.flatnonzero(~known.any(axis=axis))
+        inside = empty[(empty > seen[0]) & (empty < seen[-1])] if seen.size else empty[:0]
+        if inside.size:
+            raise ValueError(
+                f"{inside.size} {name}s of k-space between acquired ones are empty, the first is "
+                f"{name} {inside[0]}: undersampled, but the mask does not say so; store what was "
+                "sampled as `mask`"
+            )
 
 
 def stage_images(piece: Slice, stage: Stage) -> Numpy:

@@ -12,7 +12,7 @@ from kspace_denoise import formats, recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.cli.group import ExampleCommand
 from kspace_denoise.scan import Numpy, Scan
-from kspace_denoise.stages import KnownNoise, known_noise
+from kspace_denoise.stages import KnownNoise, known_noise, shape_from_scan
 
 T = TypeVar("T")
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -164,7 +164,8 @@ def note_unsampled_data(scan: Scan) -> None:
 def load_noise(scan: Scan, noise_file: Path | None = None) -> KnownNoise:
     """Return the noise covariance from the noise scan, else the file, else the k-space itself.
 
-    A noise scan gives the covariance alone; profile and spectrum are those stored in the file.
+    A noise scan gives the covariance alone; profile and spectrum are those stored in the file, or
+    those that the scan itself shows.
 
     Raises:
         recon.NoiseNotFound: if none is stored and no part of k-space is noise alone.
@@ -176,7 +177,8 @@ def load_noise(scan: Scan, noise_file: Path | None = None) -> KnownNoise:
     coils = scan.kspace.shape[1]
     if len(covariance) != coils:
         raise ValueError(f"{noise_file} has {len(covariance)} coils, but the scan has {coils}")
-    return known_noise(scan, covariance)._replace(source=f"noise scan {noise_file}")
+    given = known_noise(scan, covariance)._replace(source=f"noise scan {noise_file}")
+    return shape_from_scan(scan, given)
 
 
 def _read_covariance(path: Path) -> Numpy:

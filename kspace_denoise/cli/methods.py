@@ -1,19 +1,22 @@
 """The methods of `reconstruct`: one slice of k-space to images by the name of their dataset."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from kspace_denoise import recon
-from kspace_denoise.arrays import Array
+from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.calibration import calibration_size
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.scan import Numpy
-from kspace_denoise.stages import KnownNoise, reconstruct_slice, whiten_slice
+from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_slice
 
 ByName: TypeAlias = dict[str, Array]
+
+_AMPLIFIED = 10.0
 
 
 class Settings(NamedTuple):
@@ -54,8 +57,26 @@ def _sense(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
         seed=settings.seed,
         regularisation=settings.penalty or 0.0,
     )
+    if not settings.penalty:
+        warn_if_amplified(piece, mask)
     images = {"reconstruction": piece.image}
     return images if piece.sigma is None else {**images, "noise_sigma": piece.sigma}
+
+
+def warn_if_amplified(piece: Slice, mask: Numpy | None) -> None:
+    """Say so where the coils cannot unfold what the mask folds."""
+    if piece.sigma is None or mask is None or mask.all():
+        return
+    # Relative to full sampling through the same maps.
+    times = to_numpy(piece.sigma) * np.linalg.norm(to_numpy(piece.coil_maps), axis=0)
+    typical = float(np.median(times[times > 0]))
+    if typical > _AMPLIFIED:
+        warnings.warn(
+            f"undersampling multiplies the noise of the image by {typical:.0f}, as the coils "
+            "cannot unfold this mask; try --lambda 0.01, or --method l1-wavelet",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _adaptive(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
@@ -105,11 +126,16 @@ def _regularised(
     return images
 
 
+def _l1_wavelet(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
+    seeded = functools.partial(recon.l1_wavelet, seed=settings.seed)
+    return _regularised(seeded, kspace, mask, settings)
+
+
 METHODS = {
     "rss": Method(_rss, uses_noise=False),
     "adaptive": Method(_adaptive),
     "sense": Method(_sense, has_penalty=True),
-    "l1-wavelet": Method(functools.partial(_regularised, recon.l1_wavelet), has_penalty=True),
+    "l1-wavelet": Method(_l1_wavelet, has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
 }
 LATER = ("ddrm",)

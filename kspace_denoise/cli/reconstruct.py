@@ -38,8 +38,6 @@ from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise
 
-_AMPLIFIED = 10.0
-
 
 @command("kspace-denoise reconstruct brain.h5 image.h5 --method sense")
 @click.argument("source", metavar="IN", type=PATH)
@@ -85,6 +83,8 @@ def reconstruct(
     _check_method(method)
     if penalty is not None and not METHODS[method].has_penalty:
         raise click.UsageError(f"--lambda: {method} has no penalty")
+    if replicas and not METHODS[method].has_penalty:
+        raise click.UsageError(f"--replicas: {method} needs none")
     check_paths(output, source, noise_file)
     scan = read_scan(source)
     note_unsampled_data(scan)
@@ -100,7 +100,7 @@ def reconstruct(
         seed=seed,
         sigma_unit="of the image, per real component, median over the image, then over the slices",
         method=method,
-        calibration=calibration if noise else None,
+        calibration=calibration,
         replicas=replicas if noise else None,
         penalty=penalty,
         crop=size,
@@ -152,18 +152,4 @@ def _write_slices(
             sigmas.append(float(np.median(sigma[sigma > 0])))
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
         note("no closed form of the noise map for this mask: give --replicas N to measure it")
-    typical = float(np.median(sigmas)) if sigmas else None
-    _note_amplified(typical, settings)
-    return typical
-
-
-def _note_amplified(sigma: float | None, settings: Settings) -> None:
-    """Say so where the coils cannot unfold what the mask folds."""
-    if sigma is None or settings.noise is None or settings.penalty is not None:
-        return
-    times = sigma / settings.noise.sigma
-    if times > _AMPLIFIED:
-        note(
-            f"the noise of the image is {times:.0f} times that of a coil, as the coils cannot "
-            "unfold this mask; try --lambda 0.01, or --method l1-wavelet"
-        )
+    return float(np.median(sigmas)) if sigmas else None

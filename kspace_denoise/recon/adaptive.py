@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from kspace_denoise.arrays import Array, like, namespace, to_torch
 from kspace_denoise.recon.checks import check_kspace
-from kspace_denoise.recon.coil_calibration import phase_to, principal_coil
 from kspace_denoise.recon.eigenmaps import decompose, refine
 from kspace_denoise.recon.noise import combine_coils, whitening_matrix
+from kspace_denoise.recon.phase_reference import in_common_phase
 from kspace_denoise.recon.sense_operator import unit_maps
 
 _ENTRIES = 2**20  # matrix entries held at once, which bounds the memory at any image size
@@ -104,7 +104,7 @@ def _dominant_vectors(images: Array, block: int) -> Array:
         start = start[:, :, :height, :columns].reshape(2, coils, -1)
         parts.append(refine(matrices.reshape(coils, coils, -1), start).vectors[0])
     vectors = xp.concat(parts, axis=-1)
-    return (vectors * phase_to(principal_coil(images), vectors)).reshape(images.shape)
+    return in_common_phase(vectors.reshape(images.shape), (images.abs() ** 2).sum(0))
 
 
 def _block_covariances(images: Array, block: int) -> Iterator[tuple[int, Array]]:

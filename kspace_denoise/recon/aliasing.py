@@ -1,6 +1,7 @@
 """SENSE solved exactly, with its noise, where the mask is constant along one axis."""
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -179,9 +180,19 @@ def _inverse_root(matrix: Array, regularisation: float) -> tuple[Array, bool]:
     matrix = matrix + (matrix == 0) * identity
     root, sound = _factor(matrix + (regularisation + 1e-14) * identity)
     if not sound.all():
+        _warn_inseparable()
         lifted = matrix[~sound] + max(regularisation, SINGULAR_REGULARISATION) * identity
         root[~sound], _ = _factor(lifted)
     return root, bool(sound.all())
+
+
+def _warn_inseparable() -> None:
+    warnings.warn(
+        "these coils cannot separate the pixels that this mask folds onto each other: some of the "
+        "image stays folded, and the noise map does not show it; regularise, or sample more",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 def _factor(matrix: Array) -> tuple[Array, Array]:

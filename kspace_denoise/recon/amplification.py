@@ -17,8 +17,10 @@ def g_factor(maps: Array, mask: Array, noise_covariance: Array | None = None) ->
 
     The sigma of the accelerated image over that of the fully sampled one, less the factor
     sqrt(R) that fewer samples cost anyway (Pruessmann et al., Magn. Reson. Med. 42:952, 1999,
-    equation 23). At least 1, and 0 where all maps are 0. `mask` broadcasts to `(..., ky, kx)`;
-    without `noise_covariance` `(coils, coils)` the maps are those of whitened coils.
+    equation 23). At least 1 where the coils separate the aliased pixels; where they cannot, a
+    warning says so and the image, which is folded still, has less noise than that. 0 where all maps
+    are 0. `mask` broadcasts to `(..., ky, kx)`; without `noise_covariance` `(coils, coils)` the
+    maps are those of whitened coils.
 
     Raises:
         ValueError: if shapes disagree or the mask is not constant along one axis.

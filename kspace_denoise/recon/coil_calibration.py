@@ -14,6 +14,7 @@ import numpy as np
 from kspace_denoise.arrays import Array, like, namespace, to_torch
 from kspace_denoise.recon.checks import check_kspace
 from kspace_denoise.recon.eigenmaps import EigenPair, dominant_pair, fourier_rows
+from kspace_denoise.recon.phase_reference import phase_to, reference_coil
 
 _FOLDED = 0.9  # of the first eigenvalue: a second one above it belongs to folded signal
 _FOLDED_SHARE = 0.02  # of the energy of the image
@@ -33,8 +34,8 @@ def espirit(
 ) -> Array:
     """Estimate coil maps `(..., coils, y, x)` from the centre of k-space `(..., coils, ky, kx)`.
 
-    Every pixel's map has the norm 1 over the coils, and a phase relative to the principal virtual
-    coil of the calibration data (largest component real), so maps are smooth and no single coil
+    Every pixel's map has the norm 1 over the coils, and its phase relative to a combination of
+    coils that is blind nowhere in the object, so maps and images are smooth and no single coil
     must see everything. One coil: the map is 1. Slices are calibrated one by one.
 
     A field of view smaller than the object folds it, and the folded pixels have two sensitivities.
@@ -82,9 +83,10 @@ def espirit(
         weighted = _signal_projector(region, kernel, threshold, sigma)
         coefficients = _fourier_coefficients(weighted, coils, kernel).to(centre.dtype)
         pair = _pair_at_pixels(coefficients, (grid[0], grid[1]), sets)
+        energy = image_energy(region, (grid[0], grid[1]))
         if sigma is not None or _mean_eigenvalue(weighted) < _ALL_NOISE:
-            folded = max(folded, _folded_share(region, pair, grid))
-        maps.append(_maps(pair, principal_coil(region), sets, (crop, second_crop)))
+            folded = max(folded, _folded_share(energy, pair))
+        maps.append(_maps(pair, energy, sets, (crop, second_crop)))
     if sets == 1 and folded > _FOLDED_SHARE:
         _warn_folded(folded)
     lead, shape = kspace.shape[:-3], kspace.shape[-3:]
@@ -124,22 +126,15 @@ def noise_edge(sigma: float, windows: int, entries: int) -> float:
     return sigma * math.sqrt(2) * (math.sqrt(windows) + math.sqrt(entries))
 
 
-def principal_coil(centre: Array) -> Array:
-    """Return the coil combination `(coils,)` of most power in `(coils, y, x)`, a torch tensor.
-
-    Its largest component is real.
-    """
-    xp = namespace(centre)
-    samples = centre.to(xp.complex128).reshape(centre.shape[0], -1)
-    principal = xp.linalg.eigh(samples @ samples.mH)[1][:, -1]
-    largest = principal[int(principal.abs().argmax())]
-    return (principal * largest.conj() / largest.abs()).to(centre.dtype)
-
-
-def phase_to(virtual: Array, vectors: Array) -> Array:
-    """Return the factor `(..., pixels)` that makes what a virtual coil sees of vectors real."""
-    seen = (virtual.conj()[:, None] * vectors).sum(-2)
-    return namespace(seen).where(seen.abs() > 0, seen.conj() / seen.abs(), 1.0)
+def image_energy(centre: Array, grid: tuple[int, int]) -> Array:
+    """Return the energy `(y, x)` of the low-resolution image of the centre `(coils, y, x)`."""
+    rows = []
+    for axis, size in zip((1, 2), grid, strict=True):
+        lags = centre.shape[axis]
+        taper = np.hanning(lags + 2)[1:-1]
+        rows.append(like(fourier_rows(lags, size) * taper, centre, centre.dtype))
+    energy: Array = sum((rows[0] @ coil @ rows[1].mT).abs() ** 2 for coil in centre)
+    return energy
 
 
 def _check_options(sets: int, threshold: float, crop: float, second_crop: float) -> None:
@@ -198,10 +193,12 @@ def _pair_at_pixels(coefficients: Array, grid: tuple[int, int], sets: int) -> Ei
     return EigenPair(pair.values, pair.vectors[:, :1])
 
 
-def _maps(pair: EigenPair, virtual: Array, sets: int, crops: tuple[float, float]) -> Array:
-    """Return the maps `(sets, coils, pixels)`, in the phase of the virtual coil."""
-    xp = namespace(virtual)
-    values, vectors = pair.values[:sets], pair.vectors[:sets]
+def _maps(pair: EigenPair, energy: Array, sets: int, crops: tuple[float, float]) -> Array:
+    """Return the maps `(sets, coils, y, x)`, in a common phase."""
+    xp = namespace(energy)
+    values = pair.values[:sets].reshape(-1, *energy.shape)
+    vectors = pair.vectors[:sets].reshape(len(values), -1, *energy.shape)
+    virtual = reference_coil(vectors[0], energy)
     least = xp.stack([xp.full_like(values[0], crops[0]), crops[1] * values[0]])[:sets]
     kept = (values >= least) & (values[0] >= crops[0])
     return vectors * (phase_to(virtual, vectors) * kept)[:, None]
@@ -212,22 +209,17 @@ def _mean_eigenvalue(projector: Array) -> float:
     return float(projector.trace().real / projector.shape[0])
 
 
-def _folded_share(centre: Array, pair: EigenPair, grid: list[int]) -> float:
+def _folded_share(energy: Array, pair: EigenPair) -> float:
     """Return the share of the image's energy where the second eigenvalue is nearly the first."""
-    rows = []
-    for axis, size in zip((1, 2), grid, strict=True):
-        lags = centre.shape[axis]
-        taper = np.hanning(lags + 2)[1:-1]
-        rows.append(like(fourier_rows(lags, size) * taper, centre, centre.dtype))
-    energy = sum((rows[0] @ coil @ rows[1].mT).abs() ** 2 for coil in centre).reshape(-1)
-    folded = pair.values[1] > _FOLDED * pair.values[0]
+    folded = (pair.values[1] > _FOLDED * pair.values[0]).reshape(energy.shape)
     return float((energy * folded).sum() / energy.sum())
 
 
 def _warn_folded(share: float) -> None:
     warnings.warn(
         f"two coil maps are needed where {share:.0%} of the image's energy lies: the field of view "
-        "seems smaller than the object, which is folded over itself; use espirit(..., sets=2)",
+        "seems smaller than the object, which is folded over itself, or cut off if it was cropped; "
+        "if folded, use espirit(..., sets=2)",
         UserWarning,
         stacklevel=3,
     )

@@ -4,7 +4,8 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, like, namespace, to_numpy, to_torch
 from kspace_denoise.recon.checks import check_kspace
-from kspace_denoise.recon.coil_calibration import phase_to, principal_coil
+from kspace_denoise.recon.coil_calibration import image_energy
+from kspace_denoise.recon.phase_reference import in_common_phase
 from kspace_denoise.recon.sense_operator import sampling_mask
 
 
@@ -94,10 +95,9 @@ def _centre(kspace: Array, size: int) -> Array:
 
 
 def _in_phase(maps: Array, centre: Array) -> Array:
-    """Return the maps `(coils, y, x)` in the phase of the principal coil of the centre."""
-    vectors = to_torch(maps).reshape(len(maps), -1)
-    virtual = principal_coil(to_torch(np.ascontiguousarray(centre)))
-    return to_numpy(vectors * phase_to(virtual.to(vectors.dtype), vectors)).reshape(maps.shape)
+    """Return the maps `(coils, y, x)` in the phase of one combination of coils."""
+    energy = image_energy(to_torch(np.ascontiguousarray(centre)), maps.shape[1:])
+    return to_numpy(in_common_phase(to_torch(maps), energy))
 
 
 def _check_sizes(kspace: Array, calibration: int, kernel: int) -> None:

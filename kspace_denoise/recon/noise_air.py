@@ -14,7 +14,12 @@ from kspace_denoise.recon.noise_background import (
     samples_of,
 )
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
-from kspace_denoise.recon.noise_shape import Spectrum, smoothing_width, spectrum_of
+from kspace_denoise.recon.noise_shape import (
+    FLAT_PROFILE,
+    Spectrum,
+    smoothing_width,
+    spectrum_of,
+)
 
 Map: TypeAlias = np.ndarray[Any, Any]
 
@@ -22,7 +27,7 @@ _MORE_AIR = 1.25  # times the air along another axis: that is the one the noise 
 _LEAST_AIR = 0.1  # of the image, to tell an axis by
 _RINGING = 1.2  # times the power without a window: ringing is what the window removed
 _UNSEEN = 0.005  # of the level: what signal too faint for every check may add
-_FLAT_PROFILE, _FLAT_SPECTRUM = 0.03, 0.20  # rms variation below which noise counts as flat
+_FLAT_SPECTRUM = 0.20  # rms variation below which noise counts as flat over k-space
 
 
 class AirNoise(NamedTuple):
@@ -45,7 +50,7 @@ def air_noise(kspace: Map, acquired: Map, readout_axis: int | None) -> AirNoise 
         NoiseNotFound: if the noise varies along another axis than the readout: then the edge of
             k-space, which shows no profile, would mislead.
     """
-    window = acquired * _apodisation(acquired.shape)
+    window = _apodisation(acquired)
     passed = window**2  # the noise power that each sample passes on to the images
     images = ifft2c(kspace * window.astype(np.float32))
     other = _better_axis(images, passed, readout_axis)
@@ -67,13 +72,21 @@ def air_noise(kspace: Map, acquired: Map, readout_axis: int | None) -> AirNoise 
     return found
 
 
-def _apodisation(shape: tuple[int, ...]) -> Map:
-    """Return a window over k-space that is flat but for the outer eighth of either end (Tukey)."""
-    lines = []
-    for size in shape:
+def _apodisation(acquired: Map) -> Map:
+    """Return a window over the acquired part of k-space, flat but for an eighth at its ends.
+
+    Without it the object would ring from wherever the data end (Tukey's window).
+    """
+    window: Map = np.zeros(acquired.shape)
+    ends, lines = [], []
+    for axis in (1, 0):
+        seen = np.flatnonzero(acquired.any(axis=axis))
+        ends.append(slice(seen[0], seen[-1] + 1))
+        size = seen[-1] + 1 - seen[0]
         depth = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)) / (size / 8)
         lines.append(np.sin(np.pi / 2 * np.minimum(depth, 1)) ** 2)
-    return np.asarray(np.outer(*lines))
+    window[tuple(ends)] = np.outer(*lines)
+    return window * acquired
 
 
 def _better_axis(images: Map, passed: Map, readout_axis: int | None) -> int | None:
@@ -102,7 +115,7 @@ def _measured(air: Background, passed: Map) -> AirNoise:
         air.covariance * (smooth / np.mean(spectrum * passed)),
         int(air.pixels.sum()),
         air.samples,
-        math.hypot(_UNSEEN, max(air.rise, 0.0) / 2, (1 - smooth) / 4),
+        math.hypot(_UNSEEN, max(air.rise, 0.0) / 2, (1 - smooth) / 2),
         air.profile if _is_uneven(air) else None,
         spectrum,
     )
@@ -121,7 +134,7 @@ def _is_uneven(air: Background) -> bool:
     """Tell whether the profile varies by more than a tolerance and twice its sampling error."""
     lines = air.profile.size
     chance = lines / (4 * air.samples * smoothing_width(lines))
-    return bool(np.var(air.profile) > _FLAT_PROFILE**2 + 4 * chance)
+    return bool(np.var(air.profile) > FLAT_PROFILE**2 + 4 * chance)
 
 
 def _ringing(kspace: Map, air: Background, found: AirNoise) -> float:

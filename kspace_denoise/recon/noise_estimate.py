@@ -63,7 +63,7 @@ def estimate_noise(
     is -1, -2, or None if there is none or it is unknown: only along a known readout does the noise
     get a profile. In the air the level is right to a few per cent even where a filter, a taper or
     zero-filling shape it. At the edge of k-space, which serves undersampled scans and images
-    without air, the noise must be flat.
+    without air, the noise must not vary over k-space; its profile is rougher there.
 
     Raises:
         NoiseNotFound: if no region can be shown to hold only noise; the message says why. Then
@@ -93,22 +93,24 @@ def estimate_noise(
     doubt = 1.5 * abs(outer.fall)
     interval = _interval(outer.samples * equal_coils(to_numpy(outer.covariance)), doubt)
     place = f"the outermost {outer.positions} samples of k-space"
-    return NoiseEstimate(outer.covariance, interval, outer.positions, None, None, place)
+    profile = _returned(outer.profile, kspace)
+    return NoiseEstimate(outer.covariance, interval, outer.positions, profile, None, place)
 
 
 def _from_air(air: AirNoise, kspace: Array) -> NoiseEstimate:
-    def returned(relative: Map | None) -> Array | None:
-        flat = relative is None or np.ptp(relative) == 0
-        return None if flat else like(np.asarray(relative, np.float32), kspace)
-
     return NoiseEstimate(
         like(air.covariance, kspace),
         _interval(air.samples, air.doubt),
         air.positions,
-        returned(air.profile),
-        returned(air.spectrum),
+        _returned(air.profile, kspace),
+        _returned(air.spectrum, kspace),
         f"{air.positions} pixels of air around the object",
     )
+
+
+def _returned(relative: Map | None, kspace: Array) -> Array | None:
+    flat = relative is None or np.ptp(relative) == 0
+    return None if flat else like(np.asarray(relative, np.float32), kspace)
 
 
 def _interval(samples: float, doubt: float) -> tuple[float, float]:

@@ -96,7 +96,7 @@ def level_fall(evidence: Moments, region: Map, inner: Map) -> float:
 
 def effective_samples(evidence: Moments, region: Map) -> float:
     """Return the number of independent samples in the region, over positions and coils."""
-    colour = sum(_colour(evidence, region, axis) for axis in (-2, -1))
+    colour = sum(colour_along(evidence, region, axis) for axis in (-2, -1))
     return float(region.sum()) * evidence.coils / (1 + colour)
 
 
@@ -106,12 +106,13 @@ def _not_thermal(
     """Return what speaks against white circular Gaussian noise."""
     power = evidence.power[region].mean()
     for axis in (-2, -1):
-        limit = _COLOUR_READOUT if readout_axis in (axis, None) else _COLOUR_PHASE
-        colour = _colour(evidence, region, axis)
+        limit = _COLOUR_READOUT if readout_axis == axis else _COLOUR_PHASE
+        colour = colour_along(evidence, region, axis)
         if colour > limit:
             return (
                 f"neighbours along axis {axis} are correlated (squared sum {colour:.2f}, at most "
-                f"{limit}), so signal or interference is in it"
+                f"{limit}), so signal or interference is in it, or that is the readout and a "
+                "receiver filter acted (readout_axis)"
             )
     both = region & region[:, _opposite(region.shape[1]), :][:, :, _opposite(region.shape[2])]
     for name, products, where in (
@@ -134,7 +135,7 @@ def _level(evidence: Moments, region: Map) -> float:
     return math.sqrt(evidence.power[region].mean())
 
 
-def _colour(evidence: Moments, region: Map, axis: int) -> float:
+def colour_along(evidence: Moments, region: Map, axis: int) -> float:
     """Return Σ|ρ(lag)|² over lags of both signs, less what sampling alone gives."""
     power = evidence.power[region].mean()
     total = 0.0

@@ -10,30 +10,40 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from kspace_denoise.arrays import Array, like, namespace, to_numpy
-from kspace_denoise.recon.noise import whitening_matrix
+from kspace_denoise.fourier import ifft2c
+from kspace_denoise.recon.noise import combine_coils, whitening_matrix
 from kspace_denoise.recon.noise_evidence import (
     effective_samples,
     find_fault,
     level_fall,
     moments,
 )
+from kspace_denoise.recon.noise_shape import (
+    FLAT_PROFILE,
+    smooth_lines,
+    smoothing_width,
+    unit_rms,
+)
 
 Map: TypeAlias = np.ndarray[Any, Any]
 
 _FRACTIONS = (0.2, 0.1, 0.05)  # of the samples, the outermost; the first that is noise serves
 _SAMPLES_PER_COIL = 10
+_PROFILE_LINES = 0.2  # of the phase-encoding lines, the outermost
 
 
 class OuterNoise(NamedTuple):
     """The covariance of the outermost samples, how many they are, and how many independent.
 
-    `fall` is the change of the level from the next band inwards, relative.
+    `fall` is the change of the level from the next band inwards, relative; `profile` the standard
+    deviation of the noise along the readout of the image, root mean square 1, None where flat.
     """
 
     covariance: Array
     positions: int
     samples: float
     fall: float
+    profile: Map | None
 
 
 def outer_noise(slices: Array, sampled: Map, readout_axis: int | None) -> OuterNoise | str:
@@ -55,10 +65,38 @@ def outer_noise(slices: Array, sampled: Map, readout_axis: int | None) -> OuterN
             covariance = _region_covariance(slices, region)
             samples = effective_samples(evidence, region) / evidence.coils
             return OuterNoise(
-                covariance, int(region.sum()), samples, level_fall(evidence, region, inner)
+                covariance,
+                int(region.sum()),
+                samples,
+                level_fall(evidence, region, inner),
+                _profile(slices, sampled, whitening, readout_axis),
             )
         faults.append(fault)
     return faults[0]
+
+
+def _profile(slices: Array, sampled: Map, whitening: Array, readout_axis: int | None) -> Map | None:
+    """Return the profile that the outermost phase-encoding lines show along the readout.
+
+    Transformed along the readout they hold the noise of every position of it. None without a known
+    readout that was sampled in full, and where the profile does not stand out from chance.
+    """
+    if readout_axis is None:
+        return None
+    whole = sampled.all(axis=3 + readout_axis)  # slices, lines
+    lines = np.flatnonzero(whole.any(axis=0))
+    if lines.size == 0:
+        return None
+    offset = np.abs(lines - whole.shape[1] // 2)
+    outer = lines[offset >= np.quantile(offset, 1 - _PROFILE_LINES)]
+    white = to_numpy(combine_coils(whitening, slices))
+    white = np.take(white, outer, axis=-1 if readout_axis == -2 else -2)
+    power = np.abs(ifft2c(white, axes=(readout_axis,))) ** 2 / 2
+    across = -1 if readout_axis == -2 else -2
+    square = smooth_lines(power.mean(axis=(0, 1, 4 + across), keepdims=True)[0, 0], readout_axis)
+    profile = unit_rms(np.sqrt(square))
+    samples = power.size / profile.size * smoothing_width(profile.size)
+    return profile if np.var(profile) > FLAT_PROFILE**2 + 4 / (4 * samples) else None
 
 
 def _radius(sampled: Map) -> Map:

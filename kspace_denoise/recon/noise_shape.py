@@ -15,6 +15,7 @@ from kspace_denoise.fourier import fft2c, ifft2c
 
 Map: TypeAlias = np.ndarray[Any, Any]
 
+FLAT_PROFILE = 0.03  # rms variation below which noise counts as flat over the image
 _LAGS = 16  # image lags whose correlation makes the spectrum: its resolution is n / 16
 
 

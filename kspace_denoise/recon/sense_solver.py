@@ -67,7 +67,8 @@ def sense(
     sigma that a fully sampled image has (Pruessmann et al., Magn. Reson. Med. 42:952, 1999, and
     46:638, 2001). So λ has no unit, and scaling the data scales the image and nothing else.
 
-    Full sampling, and masks constant along one axis, are solved exactly, with their noise. Other
+    Full sampling, and masks constant along one axis, are solved exactly, with their noise (where
+    coils cannot separate the aliased pixels at all, with λ of at least 1e-6 and a warning). Other
     masks take preconditioned conjugate gradients from zero, which stop once the residual of the
     normal equations, in whitened data and maps of unit norm, is at most `tolerance` times their
     right-hand side; the image is then off by at most that times their condition number, which for
@@ -93,6 +94,9 @@ def sense(
         tolerance: relative residual of the normal equations at which an image has converged.
         max_iterations: of conjugate gradients; a warning tells if they do not suffice.
         seed: of the pseudo-replicas.
+
+    Warns:
+        RuntimeWarning: if aliased pixels cannot be separated, or an image has not converged.
 
     Returns:
         The image in the unit of the data over the unit of the maps, and its sigma per real
@@ -229,7 +233,8 @@ def _in_units(
 
 def _check_options(replicas: int, regularisation: float, tolerance: float) -> None:
     """Check the ranges of the numerical options."""
-    if replicas < 0 or replicas == 1 or regularisation < 0 or not 0 < tolerance < 1:
+    sensible = 0 <= regularisation < float("inf") and 0 < tolerance < 1
+    if replicas < 0 or replicas == 1 or not sensible:
         raise ValueError(
             f"replicas={replicas}, regularisation={regularisation}, tolerance={tolerance}: expected"
             " 0 or at least 2 replicas, a regularisation of at least 0, and a tolerance between 0 "

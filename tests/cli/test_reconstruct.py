@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from kspace_denoise import formats
-from kspace_denoise.cli.methods import METHODS
+from kspace_denoise.cli.methods import METHODS, warn_if_amplified
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.scan import Images, Scan
+from kspace_denoise.stages import Slice
 from tests.cli.conftest import SHAPE, SIGMA, clean_kspace, covariance
 from tests.cli.runner import fail, succeed
 from tests.formats.files import kspace
@@ -84,7 +85,8 @@ def test_undersampled_sense(scan_file: Path) -> None:
     assert error < 0.1
 
 
-def test_noise_that_a_mask_amplifies_is_told_and_lambda_tames_it(scan_file: Path) -> None:
+@pytest.mark.filterwarnings("default")
+def test_coils_that_cannot_unfold_a_mask_are_told_and_lambda_tames_them(scan_file: Path) -> None:
     image = scan_file.with_name("image.h5")
     with h5py.File(scan_file, "r+") as file:
         mask = np.zeros(SHAPE[-1], bool)
@@ -93,12 +95,43 @@ def test_noise_that_a_mask_amplifies_is_told_and_lambda_tames_it(scan_file: Path
         file["kspace"][...] *= mask
     options = ["--method", "sense", "--calibration", 6]
     plain = succeed("reconstruct", scan_file, image, *options, *CPU)
-    assert "times that of a coil, as the coils cannot unfold this mask" in plain.stderr
+    assert "warning: these coils cannot separate the pixels" in plain.stderr
     tamed = succeed("reconstruct", scan_file, image, *options, "--lambda", 0.01, *CPU)
-    assert "unfold" not in tamed.stderr
+    assert "warning" not in tamed.stderr
     sigma = formats.read_images(image).sigma
     assert sigma is not None
     assert np.median(sigma) < 10 * SIGMA
+
+
+def test_noise_that_a_mask_amplifies_is_told() -> None:
+    maps, lines = np.full((4, 6, 6), 0.5), np.array([True, False] * 3)
+    image = np.zeros((6, 6))
+    piece = Slice(maps, lines, maps, image, image + 25, image + 1)
+    with pytest.warns(UserWarning, match="multiplies the noise of the image by 25, .* --lambda"):
+        warn_if_amplified(piece, lines)
+    warn_if_amplified(piece._replace(sigma=image + 9), lines)
+    warn_if_amplified(piece, np.ones(6, bool))
+
+
+def test_full_sampling_amplifies_nothing(scan_file: Path) -> None:
+    with h5py.File(scan_file, "r+") as file:  # most coils are far quieter than the others
+        file["kspace"][:, :3] *= 0.01
+        scale = np.diag([0.01, 0.01, 0.01, 1])
+        file["noise_covariance"][...] = scale @ covariance() @ scale
+    image = scan_file.with_name("image.h5")
+    assert "unfold" not in succeed("reconstruct", scan_file, image, "--method", "sense").stderr
+
+
+def test_lines_missing_without_a_mask_are_refused(scan_file: Path) -> None:
+    with h5py.File(scan_file, "r+") as file:
+        file["kspace"][..., 1:10:2] = 0
+    message = fail("reconstruct", scan_file, scan_file.with_name("x.h5"), "--method", "sense", *CPU)
+    assert "5 columns of k-space between acquired ones are empty, the first is column 1" in message
+
+
+def test_the_seed_moves_the_wavelets(scan_file: Path) -> None:
+    images = [reconstructed(scan_file, "--method", "l1-wavelet", "--seed", i).data for i in (0, 1)]
+    assert 0 < np.abs(images[0] - images[1]).max() < 0.05
 
 
 def test_a_mask_along_both_axes_needs_replicas(tmp_path: Path) -> None:
@@ -196,6 +229,7 @@ def test_provenance(scan_file: Path) -> None:
         (["--method", "sense", "--calibration", 99], "does not fit k-space of 40 x 32"),
         (["--method", "sense", "--replicas", -1], "replicas=-1"),
         (["--method", "tv", "--replicas", 1], "replicas is 1, expected at least 2"),
+        (["--method", "adaptive", "--replicas", 8], "--replicas: adaptive needs none"),
         (["--method", "rss", "--lambda", 1], "--lambda: rss has no penalty"),
         (["--method", "tv", "--lambda", 0], "0.0 is not in the range"),
     ],

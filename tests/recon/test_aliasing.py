@@ -1,5 +1,7 @@
 """The small systems against the full encoding matrix."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -53,7 +55,9 @@ def test_image_and_variance_are_those_of_the_full_matrix(rng, name, regularisati
     size = (6, line.size)
     maps = two_sets(size)[:sets]
     kspace = complex_array(rng, (5, *size))
-    image, variance = solved(maps, line, kspace, regularisation)
+    singular = (name, sets, regularisation) == ("uniform R=3", 2, 0)
+    with pytest.warns(RuntimeWarning, match="folded") if singular else nullcontext():
+        image, variance = solved(maps, line, kspace, regularisation)
     # Systems that are singular are solved with a small λ, each for itself.
     choices = [
         dense(maps, line, kspace, value, 1.0)
@@ -128,7 +132,8 @@ def test_inseparable_pixels_give_the_solution_of_least_norm(rng, regularisation)
     maps = np.ones((1, 1, 2, 6), np.complex64)  # one coil cannot unfold
     line = np.array([1, 0] * 3, np.float32)
     kspace = complex_array(rng, (1, 2, 6))
-    image, variance = solved(maps, line, kspace, regularisation)
+    with nullcontext() if regularisation else pytest.warns(RuntimeWarning, match="folded"):
+        image, variance = solved(maps, line, kspace, regularisation)
     expected = dense(maps, line, kspace, regularisation, 1.0)
     np.testing.assert_allclose(image, expected[0], atol=1e-5)
     np.testing.assert_allclose(variance, expected[1], rtol=1e-5)

@@ -62,8 +62,8 @@ def test_the_interval_covers_the_truth_on_phantoms():
         low, high = estimate.interval
         assert high - low < 0.2
         covered += low < sigma_of(psi) / estimate.sigma < high
-    # A true rate of 95 % gives fewer than 33 of 40 once in 500 such tests.
-    assert covered >= 33
+    # A true rate of 80 % gives as many as 36 of 40 once in 13 such tests.
+    assert covered >= 36
 
 
 def test_a_receiver_filter_is_a_profile(rng, kind):
@@ -122,7 +122,8 @@ def test_filter_and_taper_are_told_apart(rng):
     estimate = estimate_noise(kspace, readout_axis=-1)
     np.testing.assert_allclose(estimate.profile[0], PROFILE, rtol=0.1)
     np.testing.assert_allclose(estimate.spectrum[6:-6, 0], TAPER[6:-6, 0], atol=0.2)
-    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.04)
+    low, high = estimate.interval
+    assert low < sigma_of(psi) / estimate.sigma < high
 
 
 @pytest.mark.parametrize("lines", [slice(0, 20), slice(80, None), [0, 1, 2, 85, 86, 87, 88, 89]])
@@ -139,6 +140,21 @@ def test_zero_filled_lines_hold_no_noise(rng, lines):
     assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.03)
     masked = estimate_noise(kspace, mask=acquired)
     np.testing.assert_allclose(masked.covariance, estimate.covariance)
+
+
+@pytest.mark.parametrize("acquired", [slice(12, 86), slice(36, 101)], ids=["M4Raw", "partial"])
+def test_the_interval_holds_where_a_sharp_object_was_cut_in_kspace(acquired):
+    """The object rings from where the data end, not from where the matrix does."""
+    covered, trials = 0, 8
+    for seed in range(6000, 6000 + trials):
+        psi = sim.array_covariance(4, seed=seed) / 30**2
+        kspace = sim.add_noise(sim.phantom((96, 101), seed=seed, coils=4).kspace, psi, seed)
+        cut = np.zeros_like(kspace)
+        cut[..., acquired] = kspace[..., acquired]
+        estimate = estimate_noise(cut)
+        low, high = estimate.interval
+        covered += low < sigma_of(psi) / estimate.sigma < high
+    assert covered >= 7
 
 
 def test_lines_of_next_to_no_power_were_not_acquired():
