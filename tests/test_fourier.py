@@ -19,6 +19,15 @@ def test_the_transform_is_centred_and_unitary(kind, rng, size):
     np.testing.assert_allclose(to_numpy(ifft2c(fft2c(image))), to_numpy(image), atol=1e-5)
 
 
+def test_without_scale_the_pair_multiplies_by_the_number_of_pixels(kind, rng):
+    image = complex_array(rng, (5, 6))
+    options = {"centred": False, "scaled": False}
+    there = fft2c(kind(image), **options)
+    back = ifft2c(there, **options)
+    np.testing.assert_allclose(to_numpy(there)[0, 0], image.sum(), rtol=1e-4)
+    np.testing.assert_allclose(to_numpy(back), 30 * image, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("transform", [fft2c, ifft2c])
 def test_without_centring_only_the_shifts_are_left_out(kind, rng, size, transform):

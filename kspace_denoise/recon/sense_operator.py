@@ -1,12 +1,13 @@
 """The encoding of parallel imaging, E = mask · Fourier transform · coil maps, and its adjoint."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from kspace_denoise.arrays import Array, like, namespace, real_dtype
 from kspace_denoise.fourier import fft2c, ifft2c
 
-_BLOCK = 2**16  # pixels transformed at once by `normal`: as many as stay in a processor's cache
+_BLOCK = 2**18  # pixels transformed at once by `normal`: as many as stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class SenseOperator:
         """Return Eᴴ E x; along an axis where the mask has length 1 nothing needs a transform.
 
         Between the maps it is a circular convolution, which commutes with the shifts of a centred
-        transform: it is enough to shift the mask, once.
+        transform: it is enough to shift the mask, once. So it is with the scale of the transforms.
         """
         axes = () if self.mask is None else varying_axes(self.mask)
         image = self._sets(image)
@@ -48,9 +49,9 @@ class SenseOperator:
         for _, maps, conjugate in self._blocks:
             coil_images = self._coil_images(maps, image)
             if axes:
-                spectrum = fft2c(coil_images, axes=axes, centred=False)
-                spectrum *= self._kept_uncentred
-                coil_images = ifft2c(spectrum, axes=axes, centred=False)
+                spectrum = fft2c(coil_images, axes=axes, centred=False, scaled=False)
+                spectrum *= self._passed
+                coil_images = ifft2c(spectrum, axes=axes, centred=False, scaled=False)
             part = self._combined(conjugate, coil_images)
             total = part if total is None else total + part
         return total if self.soft else total[..., 0, :, :]
@@ -102,8 +103,10 @@ class SenseOperator:
         return xp.astype(mask, self.maps.dtype)
 
     @cached_property
-    def _kept_uncentred(self) -> Array:
-        return to_corner(self._kept)
+    def _passed(self) -> Array:
+        """The mask for transforms without shifts and without their scale."""
+        count = math.prod(self.maps.shape[axis] for axis in varying_axes(self.mask))
+        return to_corner(self._kept) / count
 
     def _sampled(self, kspace: Array) -> Array:
         return kspace if self.mask is None else kspace * self._kept

@@ -186,8 +186,12 @@ def _least_squares(
     """Solve (EᴴE + λ) x = Eᴴ y, for maps of unit norm over the coils."""
     if operator.mask is None or len(varying_axes(operator.mask)) == 1:
         return _exact(operator, kspace, _Noise(), regularisation)[0]
+
+    def normal(x: Array) -> Array:
+        return operator.normal(x) + regularisation * x if regularisation else operator.normal(x)
+
     return conjugate_gradient(
-        lambda x: operator.normal(x) + regularisation * x,
+        normal,
         operator.adjoint(kspace),
         tolerance,
         max_iterations,
