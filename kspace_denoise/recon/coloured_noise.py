@@ -6,31 +6,8 @@ unequal averaging. Both factors are relative to the noise covariance.
 
 import math
 
-import numpy as np
-
-from kspace_denoise.arrays import Array, like, namespace, to_numpy
+from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.fourier import fft2c, ifft2c
-
-
-def relative_noise(values: Array | None, name: str, kspace: Array) -> Array | None:
-    """Check a noise profile `(y, x)` or spectrum `(ky, kx)`; return it with two axes, in float64.
-
-    Raises:
-        ValueError: if it does not broadcast to the grid of the k-space, or holds values that are
-            negative, NaN or infinite.
-    """
-    if values is None:
-        return None
-    relative = np.atleast_2d(to_numpy(values))
-    grid = tuple(kspace.shape[-2:])
-    if relative.ndim > 2 or any(n not in (1, m) for n, m in zip(relative.shape, grid, strict=True)):
-        raise ValueError(
-            f"{name} of shape {tuple(values.shape)} does not broadcast to {grid}, the last two "
-            f"axes of the k-space {tuple(kspace.shape)}"
-        )
-    if not (np.isfinite(relative).all() and (relative >= 0).all()):
-        raise ValueError(f"{name} holds values that are negative, NaN or infinite")
-    return like(relative.astype(np.float64), kspace)
 
 
 def zero_filled(kspace: Array, mask: Array | None = None) -> Array | None:

@@ -10,7 +10,6 @@ from kspace_denoise.recon.checks import check_kspace
 from kspace_denoise.recon.coloured_noise import (
     is_constant,
     noise_power,
-    relative_noise,
     zero_filled,
 )
 from kspace_denoise.recon.conjugate_gradient import conjugate_gradient
@@ -25,6 +24,7 @@ from kspace_denoise.recon.sense_operator import (
     unit_maps,
     varying_axes,
 )
+from kspace_denoise.sim.noise import relative_noise
 
 
 class Reconstruction(NamedTuple):

@@ -83,13 +83,15 @@ def noise_like(
     xp = namespace(kspace)
     coils = kspace.shape[-3]
     root = like(covariance_root(noise_covariance, coils) * math.sqrt(0.5), kspace, kspace.dtype)
-    profile = _relative(noise_profile, "noise_profile", kspace)
-    spectrum = _relative(noise_spectrum, "noise_spectrum", kspace)
+    profile = relative_noise(noise_profile, "noise_profile", kspace)
+    spectrum = relative_noise(noise_spectrum, "noise_spectrum", kspace)
     flat = (*kspace.shape[:-2], kspace.shape[-2] * kspace.shape[-1])
     noise = xp.reshape(xp.matmul(root, complex_normal(flat, kspace, seed)), kspace.shape)
     if profile is not None:
-        noise = fft2c(profile * ifft2c(noise))
-    return noise if spectrum is None else noise * xp.sqrt(spectrum)
+        noise = fft2c(xp.astype(profile, real_dtype(kspace)) * ifft2c(noise))
+    if spectrum is not None:
+        noise = noise * xp.astype(xp.sqrt(spectrum), real_dtype(kspace))
+    return noise
 
 
 def covariance_root(noise_covariance: Array, coils: int) -> np.ndarray[Any, Any]:
@@ -123,22 +125,25 @@ def covariance_root(noise_covariance: Array, coils: int) -> np.ndarray[Any, Any]
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T)
 
 
-def _relative(values: Array | None, name: str, kspace: Array) -> Array | None:
-    """Check a profile or spectrum; return it in the precision of the k-space."""
+def relative_noise(values: Array | None, name: str, kspace: Array) -> Array | None:
+    """Check a noise profile `(y, x)` or spectrum `(ky, kx)`; return it with two axes, in float64.
+
+    Raises:
+        ValueError: if it does not broadcast to the grid of the k-space, or holds values that are
+            negative, NaN or infinite.
+    """
     if values is None:
         return None
-    relative = to_numpy(values)
+    relative = np.atleast_2d(to_numpy(values))
     grid = tuple(kspace.shape[-2:])
-    if relative.ndim > 2 or not all(
-        n in (1, m) for n, m in zip(relative.shape[::-1], grid[::-1], strict=False)
-    ):
+    if relative.ndim > 2 or any(n not in (1, m) for n, m in zip(relative.shape, grid, strict=True)):
         raise ValueError(
-            f"{name} has shape {relative.shape}, which does not broadcast to {grid}, the last two "
-            "axes of the k-space"
+            f"{name} of shape {tuple(values.shape)} does not broadcast to {grid}, the last two "
+            f"axes of the k-space {tuple(kspace.shape)}"
         )
     if not (np.isfinite(relative).all() and (relative >= 0).all()):
         raise ValueError(f"{name} holds values that are negative, NaN or infinite")
-    return like(relative, kspace, real_dtype(kspace))
+    return like(relative.astype(np.float64), kspace)
 
 
 def _per_coil(mask: Array, kspace: Array) -> Array:

@@ -6,9 +6,9 @@ from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.coloured_noise import (
     is_constant,
     noise_power,
-    relative_noise,
     zero_filled,
 )
+from kspace_denoise.sim.noise import relative_noise
 from tests.helpers import complex_array
 
 GRID = (10, 9)

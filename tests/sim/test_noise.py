@@ -166,7 +166,7 @@ def test_a_profile_shapes_the_noise_of_the_image_and_a_spectrum_that_of_kspace(k
 @pytest.mark.parametrize("name", ["noise_profile", "noise_spectrum"])
 def test_a_profile_that_does_not_fit_is_refused(name) -> None:
     kspace = np.zeros((1, 6, 8), np.complex64)
-    with pytest.raises(ValueError, match=f"{name} has shape \\(6,\\), which does not broadcast"):
+    with pytest.raises(ValueError, match=f"{name} of shape \\(6,\\) does not broadcast"):
         noise_like(kspace, np.eye(1), 0, **{name: np.ones(6)})
     with pytest.raises(ValueError, match=f"{name} holds values that are negative"):
         add_noise(kspace, np.eye(1), 0, **{name: -np.ones(8)})
