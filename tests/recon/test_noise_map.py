@@ -160,7 +160,7 @@ def test_replicas_repeat_with_their_seed(rng):
         ({"psi": -np.eye(1)}, ValueError, "negative eigenvalue"),
         ({"mask": np.ones(5)}, ValueError, r"mask of shape \(5,\)"),
         ({"mask": np.zeros(4)}, ValueError, "nothing was sampled"),
-        ({"noise_profile": np.ones(5)}, ValueError, "noise_profile has shape"),
+        ({"noise_profile": np.ones(5)}, ValueError, r"noise_profile of shape \(5,\) does not"),
         ({"noise_spectrum": -np.ones(4)}, ValueError, "noise_spectrum holds values"),
         ({"reconstruct": lambda _: None}, TypeError, "returned NoneType, expected the image"),
         ({"reconstruct": lambda k: k[0].real > 0}, TypeError, "returned bool"),
