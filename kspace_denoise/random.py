@@ -45,6 +45,16 @@ def complex_normal(shape: tuple[int, ...], reference: Array, seed: Seed) -> Arra
     return like(pairs.view("complex128" if double else "complex64")[..., 0], reference)
 
 
+def draw_key(seed: Seed) -> int:
+    """Return an integer that stands for the seed; a generator of numpy or torch supplies one."""
+    if _is_torch_generator(seed):
+        import torch
+
+        where = {"generator": seed, "device": seed.device}
+        return int(torch.randint(2**62, (1,), **where))
+    return _integer(seed)
+
+
 def _draw(shape: tuple[int, ...], reference: Array, seed: Seed) -> Array:
     """Draw where the reference lives; numpy serves every array on the CPU."""
     if compat.is_torch_array(reference) and (reference.is_cuda or _is_torch_generator(seed)):

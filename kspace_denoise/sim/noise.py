@@ -7,7 +7,8 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, is_complex, like, namespace, real_dtype, to_numpy
 from kspace_denoise.fourier import fft2c, ifft2c
-from kspace_denoise.random import Seed, complex_normal
+from kspace_denoise.random import Seed
+from kspace_denoise.sim.coil_noise import coil_noise
 
 
 def add_noise(
@@ -38,6 +39,9 @@ def add_noise(
         TypeError: if the k-space is not complex.
         ValueError: if the covariance, the mask, the profile or the spectrum does not fit.
     """
+    plain = mask is None and noise_profile is None and noise_spectrum is None
+    if plain and not getattr(kspace, "requires_grad", False):
+        return coil_noise(_root(noise_covariance, kspace), kspace, seed, add=True)
     noise = noise_like(
         kspace,
         noise_covariance,
@@ -70,23 +74,11 @@ def noise_like(
         TypeError: if the k-space is not complex.
         ValueError: if the covariance, the profile or the spectrum does not fit.
     """
-    if not is_complex(kspace):
-        raise TypeError(
-            f"k-space has dtype {kspace.dtype}, expected complex64 or complex128: noise of a "
-            "receiver is complex"
-        )
-    if kspace.ndim < 3:
-        raise ValueError(
-            f"k-space has shape {tuple(kspace.shape)}, expected (..., coils, ky, kx); "
-            "give one coil an axis of length 1"
-        )
     xp = namespace(kspace)
-    coils = kspace.shape[-3]
-    root = like(covariance_root(noise_covariance, coils) * math.sqrt(0.5), kspace, kspace.dtype)
+    root = _root(noise_covariance, kspace)
     profile = relative_noise(noise_profile, "noise_profile", kspace)
     spectrum = relative_noise(noise_spectrum, "noise_spectrum", kspace)
-    flat = (*kspace.shape[:-2], kspace.shape[-2] * kspace.shape[-1])
-    noise = xp.reshape(xp.matmul(root, complex_normal(flat, kspace, seed)), kspace.shape)
+    noise = coil_noise(root, kspace, seed)
     if profile is not None:
         noise = fft2c(xp.astype(profile, real_dtype(kspace)) * ifft2c(noise))
     if spectrum is not None:
@@ -144,6 +136,22 @@ def relative_noise(values: Array | None, name: str, kspace: Array) -> Array | No
     if not (np.isfinite(relative).all() and (relative >= 0).all()):
         raise ValueError(f"{name} holds values that are negative, NaN or infinite")
     return like(relative.astype(np.float64), kspace)
+
+
+def _root(noise_covariance: Array, kspace: Array) -> Array:
+    """Check k-space and covariance; return the root that noise with E|w|² = 2 is mixed with."""
+    if not is_complex(kspace):
+        raise TypeError(
+            f"k-space has dtype {kspace.dtype}, expected complex64 or complex128: noise of a "
+            "receiver is complex"
+        )
+    if kspace.ndim < 3:
+        raise ValueError(
+            f"k-space has shape {tuple(kspace.shape)}, expected (..., coils, ky, kx); "
+            "give one coil an axis of length 1"
+        )
+    root = covariance_root(noise_covariance, kspace.shape[-3]) * math.sqrt(0.5)
+    return like(root, kspace, kspace.dtype)
 
 
 def _per_coil(mask: Array, kspace: Array) -> Array:
