@@ -1,0 +1,90 @@
+"""Poisson noise against its law: probabilities, moments, samples, PSNR."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kspace_denoise import metrics
+from kspace_denoise.arrays import to_numpy
+from kspace_denoise.sim import PoissonNoise
+from tests.helpers import assert_same_kind
+from tests.statistics import kolmogorov, mean_error, within_chance
+
+
+@pytest.mark.parametrize("photons", [3.0, 200.0, 700.0])
+@pytest.mark.parametrize("count", [300, 30000])
+def test_samples_follow_the_law(rng, photons, count):
+    noise = PoissonNoise(photons)
+    for seed, value in enumerate((0.003, 0.147, 1.0, 4.5)):
+        samples = noise.sample(np.full(count, value), seed)
+        np.testing.assert_allclose(photons * samples, np.round(photons * samples), atol=1e-8)
+        # A point of a step of the distribution function, drawn uniformly, is uniform.
+        upper, lower = noise.cdf(samples, value), noise.cdf(samples - 1 / photons, value)
+        uniform = lower + rng.random(count) * (upper - lower)
+        assert kolmogorov(uniform, lambda u: u) < within_chance(samples)
+        error = math.sqrt(value / photons / count)
+        assert samples.mean() == pytest.approx(noise.mean(value), abs=5 * error)
+        # The fourth central moment over the squared variance is 3 + 1 / expected counts.
+        spread = value / photons * math.sqrt((2 + 1 / (photons * value)) / count)
+        assert samples.var() == pytest.approx(noise.variance(value), abs=6 * spread)
+
+
+def test_probabilities_sum_to_the_distribution():
+    noise, values = PoissonNoise(200.0), np.arange(400) / 200.0
+    for x in (0.0, 0.1, 0.9):
+        probability = noise.density(values, x)
+        np.testing.assert_allclose(np.cumsum(probability), noise.cdf(values, x), atol=1e-12)
+        assert np.sum(probability * values) == pytest.approx(noise.mean(x), abs=1e-12)
+        second = np.sum(probability * (values - x) ** 2)
+        assert second == pytest.approx(noise.variance(x), abs=1e-12)
+    assert noise.density(0.0, 0.0) == 1
+    assert noise.density(0.0025, 0.1) == 0
+    assert noise.density(-0.005, 0.1) == 0
+    assert noise.cdf(-0.005, 0.1) == 0
+    single = np.float32(0.1) * np.ones(1, np.float32)
+    assert noise.density(single, 0.1)[0] == pytest.approx(
+        math.exp(-20) * 20**20 / 2.43290200817664e18
+    )
+
+
+@pytest.mark.parametrize(
+    ("photons", "mean", "psnr"), [(200, 0.147, 31.34), (200, 0.183, 30.39), (700, 0.531, 31.20)]
+)
+def test_psnr_is_that_of_the_mean(rng, photons, mean, psnr):
+    image = rng.random((300, 300)) * 2 * mean
+    noisy = PoissonNoise(photons).sample(image, seed=1)
+    expected = -10 * math.log10(image.mean() / photons)
+    squares = (noisy - image) ** 2
+    error = 10 / math.log(10) * mean_error(squares) / squares.mean()
+    found = metrics.psnr(noisy, image, data_range=1.0)
+    assert found == pytest.approx(expected, abs=5 * error)
+    assert expected == pytest.approx(psnr, abs=0.05)
+
+
+def test_kinds_seeds_and_purity(kind):
+    image = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    given, noise = kind(image), PoissonNoise(50.0)
+    for result in (noise.sample(given, 0), noise.mean(given), noise.variance(given)):
+        assert_same_kind(result, given)
+        assert to_numpy(result).dtype == np.float32
+    np.testing.assert_array_equal(to_numpy(given), image)
+    first = to_numpy(noise.sample(given, 0))
+    np.testing.assert_array_equal(first, to_numpy(noise.sample(given, 0)))
+    assert not np.array_equal(first, to_numpy(noise.sample(given, 1)))
+    assert first[0, 0] == 0
+    assert noise.sample(np.full((5, 5), 100.0), 0).max() > 1  # nothing is clipped
+
+
+def test_bad_input_is_refused():
+    for photons in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"photons is .* expected finite numbers above 0"):
+            PoissonNoise(photons)
+    with pytest.raises(ValueError, match=r"image is -0\.1 to 1, expected finite values"):
+        PoissonNoise(10.0).sample(np.array([-0.1, 1.0]), 0)
+    with pytest.raises(ValueError, match="image is nan"):
+        PoissonNoise(10.0).sample(np.array([np.nan, 1.0]), 0)
+    with pytest.raises(TypeError, match="got complex64 values, expected real ones"):
+        PoissonNoise(10.0).sample(np.ones(3, np.complex64), 0)
+    with pytest.raises(TypeError, match="seed is None"):
+        PoissonNoise(10.0).sample(np.ones(3), None)
