@@ -9,14 +9,33 @@ from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.random import Seed, numpy_generator
 from kspace_denoise.sim.anatomy import draw_anatomy
 from kspace_denoise.sim.coils import coil_maps, grid
-from kspace_denoise.sim.contrast import SpinEcho, spin_echo
+from kspace_denoise.sim.contrast import spin_echo
 from kspace_denoise.sim.fields import rough_fields, smooth_fields
+from kspace_denoise.sim.fractions import tissue_fractions
 from kspace_denoise.sim.pose import Layer
-from kspace_denoise.sim.tissues import TISSUES
+from kspace_denoise.sim.sequences import SpinEcho
+from kspace_denoise.sim.tissues import TISSUES, Tissue
 
 Reals: TypeAlias = np.ndarray[Any, Any]
 
 _SMALLEST = 16
+
+TEXTURE = {
+    "white": 0.03,
+    "cortex": 0.04,
+    "deep_grey": 0.05,
+    "pallidum": 0.05,
+    "csf": 0.03,
+    "bone": 0.1,
+    "marrow": 0.15,
+    "fat": 0.20,
+    "muscle": 0.06,
+    "skin": 0.06,
+    "dura": 0.05,
+    "vessel": 0.1,
+    "lesion": 0.08,
+}
+"""The tissues of a head, and the relative standard deviation of T1 and T2 within each."""
 
 
 class Phantom(NamedTuple):
@@ -28,6 +47,12 @@ class Phantom(NamedTuple):
     """The head, bool `(y, x)`."""
     kspace: Reals | None
     """Noise-free, complex64 `(coils, ky, kx)`; None if no coils were asked for."""
+    scale: float
+    """What `image` and `kspace` were multiplied by: over it, fully relaxed CSF has signal 1."""
+    tissues: dict[str, Reals]
+    """The fraction of each voxel that a tissue fills, {name: float32 `(y, x)`}; the rest is air."""
+    relaxation: dict[str, Tissue]
+    """The tissues as they are in this head, at all fields; voxels scatter around them."""
 
 
 def phantom(
@@ -47,7 +72,8 @@ def phantom(
     Args:
         shape: `(y, x)`, each at least 16; pixels are square and show at least 225 x 180 mm.
         contrast: PDw, T1w, T2w or FLAIR, see `spin_echo`.
-        field: in tesla; it sets T1. The head does not depend on contrast or field.
+        field: 0.05 to 7 T; it sets T1 and T2, see `TISSUES`, and neither magnetisation nor noise:
+            those are `low_field`'s. The head does not depend on contrast or field.
         seed: integer or generator.
         coils: number of receive coils, see `coil_maps`; 0 for none.
         oversampling: at least 2.
@@ -62,7 +88,8 @@ def phantom(
     factor = int(oversampling)
     fine = (shape[0] * factor, shape[1] * factor)
     anatomy = draw_anatomy(fine, of_anatomy)
-    signal = _signal(anatomy.layers, fine, sequence, field, of_tissue)
+    subject, texture = _draw_subject(fine, of_tissue)
+    signal = _signal(anatomy.layers, fine, sequence, field, subject, texture)
     phase = _phase(fine, of_phase)
     full = signal * (np.cos(phase) + 1j * np.sin(phase))
     image = ifft2c(_central(fft2c(full), shape))
@@ -72,7 +99,9 @@ def phantom(
     kspace = None
     if coils:
         kspace = _central(fft2c(coil_maps(fine, coils, of_coils) * (full * scale)), shape)
-    return Phantom(image * scale, mask, kspace)
+    tissues = tissue_fractions(anatomy.layers, fine, shape, factor)
+    own = {name: TISSUES[name].scaled(*subject[name]) for name in tissues}
+    return Phantom(image * scale, mask, kspace, float(scale), tissues, own)
 
 
 def _check(shape: tuple[int, ...], field: float, coils: int, oversampling: int) -> None:
@@ -89,23 +118,31 @@ def _check(shape: tuple[int, ...], field: float, coils: int, oversampling: int) 
         )
 
 
+def _draw_subject(
+    shape: tuple[int, int], generator: np.random.Generator
+) -> tuple[dict[str, list[float]], tuple[Reals, Reals]]:
+    """Draw what T1, T2 and proton density of the tissues are multiplied by, and their texture."""
+    texture = rough_fields(shape, grid(shape)[2], 2.5, generator)
+    water, mobility = (np.clip(part, -4, 4) for part in texture)
+    spread = np.exp(generator.normal(0, 0.03, (len(TEXTURE), 3)))
+    return dict(zip(TEXTURE, spread.tolist(), strict=True)), (water, mobility)
+
+
 def _signal(
     layers: list[Layer],
     shape: tuple[int, int],
     sequence: SpinEcho,
     field: float,
-    generator: np.random.Generator,
+    subject: dict[str, list[float]],
+    texture: tuple[Reals, Reals],
 ) -> Reals:
     """Return the signal of the layers, whose tissues vary between heads and within one."""
-    texture = rough_fields(shape, grid(shape)[2], 2.5, generator)
-    water, mobility = (np.clip(part, -4, 4) for part in texture)
-    spread = np.exp(generator.normal(0, 0.03, (len(TISSUES), 3)))
-    subject = dict(zip(TISSUES, spread, strict=True))
+    water, mobility = texture
     signal = np.zeros(shape, np.float32)
     for name, coverage, window in layers:
-        tissue, (more_t1, more_t2, more_protons) = TISSUES[name], subject[name].tolist()
-        t1 = more_t1 * tissue.t1_at(field) * (1 + tissue.texture * water[window])
-        t2 = more_t2 * tissue.t2 * (1 + tissue.texture * mobility[window])
+        tissue, (more_t1, more_t2, more_protons) = TISSUES[name], subject[name]
+        t1 = more_t1 * tissue.t1_at(field) * (1 + TEXTURE[name] * water[window])
+        t2 = more_t2 * tissue.t2_at(field) * (1 + TEXTURE[name] * mobility[window])
         part = signal[window]
         full = sequence.signal(more_protons * tissue.proton_density, t1, t2)
         part += coverage * (full - part)

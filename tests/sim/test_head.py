@@ -10,14 +10,18 @@ import pytest
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.sim import head, phantom
 from kspace_denoise.sim.anatomy import draw_anatomy
-from kspace_denoise.sim.tissues import TISSUES
+from kspace_denoise.sim.contrast import spin_echo
+from kspace_denoise.sim.relaxation import signal
 
 CONTRASTS = ["PDw", "T1w", "T2w", "FLAIR"]
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 51), (48, 63), (16, 16)])
 def test_shapes_kinds_and_level(shape):
-    image, mask, kspace = phantom(shape, seed=1, coils=3)
+    image, mask, kspace, scale, tissues, relaxation = phantom(shape, seed=1, coils=3)
+    assert scale > 0
+    assert set(relaxation) == set(tissues)
+    assert all(part.shape == shape and part.dtype == np.float32 for part in tissues.values())
     assert image.shape == mask.shape == shape
     assert kspace.shape == (3, *shape)
     assert image.dtype == kspace.dtype == np.complex64
@@ -52,6 +56,36 @@ def test_field_changes_the_contrast():
     assert 0.02 < np.abs(low - high).mean() < 0.5
 
 
+@pytest.mark.parametrize(("shape", "oversampling"), [((64, 63), 2), ((48, 51), 3), ((48, 49), 4)])
+def test_fractions_are_those_of_the_voxels_of_the_image(shape, oversampling):
+    """The image is the sum of fractions times signals, and not if they are shifted by a voxel."""
+    part = phantom(shape, "PDw", seed=5, oversampling=oversampling)
+    total = sum(part.tissues.values())
+    assert 0 <= total.min() <= total.max() < 1 + 1e-5
+    inside = part.mask[1:-1, 1:-1] & part.mask[2:, 1:-1] & part.mask[:-2, 1:-1]
+    assert np.median(total[1:-1, 1:-1][inside]) > 0.999
+    assert total[0].max() == 0
+    model = sum(
+        fraction
+        * part.relaxation[name].proton_density
+        * signal(spin_echo("PDw"), part.relaxation[name], 3.0)
+        for name, fraction in part.tissues.items()
+    )
+    image = np.abs(part.image) / part.scale
+    error = np.linalg.norm(image - model) / np.linalg.norm(image)
+    shifted = [np.roll(model, step, axis) for step in (-1, 1) for axis in (0, 1)]
+    assert error < 0.12
+    assert error < 0.6 * min(np.linalg.norm(image - m) / np.linalg.norm(image) for m in shifted)
+
+
+def test_scale_gives_back_the_signal():
+    parts = [phantom((48, 48), "PDw", field, seed=3) for field in (0.3, 3.0)]
+    low, high = (np.abs(part.image) / part.scale for part in parts)
+    assert 1 < np.median(low[parts[0].mask] / high[parts[0].mask]) < 1.3
+    with pytest.raises(ValueError, match=r"is known from 0\.05 to 7 T, not at 0\.01 T"):
+        phantom((48, 48), field=0.01)
+
+
 def test_no_two_seeds_alike():
     brains = [np.abs(phantom((48, 48), seed=seed).image).ravel() for seed in range(30)]
     correlation = np.corrcoef(brains) - np.eye(30)
@@ -66,11 +100,11 @@ def test_every_head_is_finite_and_covered_by_known_tissues():
     for seed in range(60):
         anatomy = draw_anatomy((64, 64), np.random.default_rng(seed))
         for layer in anatomy.layers:
-            assert layer.tissue in TISSUES
+            assert layer.tissue in head.TEXTURE
             assert layer.coverage.dtype == np.float32
             assert 0 <= layer.coverage.min() <= layer.coverage.max() <= 1
             seen.add(layer.tissue)
-    assert seen == set(TISSUES)
+    assert seen == set(head.TEXTURE)
     assert all(np.isfinite(phantom((32, 32), "T1w", seed=seed).image).all() for seed in range(60))
 
 
