@@ -14,8 +14,8 @@ PACKAGE = Path(kspace_denoise.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "h5py", "matplotlib", "skimage", "sigpy")
 
-BASE = {"arrays", "fourier", "random"}
-FILES = {"formats", "metrics", "provenance", "scan"}
+BASE = {"arrays", "fourier", "nufft", "random"}
+FILES = {"crop", "formats", "metrics", "provenance", "scan"}
 LEARNING = {"objectives", "training"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),

@@ -2,30 +2,41 @@
 
 from kspace_denoise.recon.adaptive import adaptive_combine, walsh_maps
 from kspace_denoise.recon.amplification import g_factor
+from kspace_denoise.recon.cg_sense import cg_sense
 from kspace_denoise.recon.coil_calibration import espirit
 from kspace_denoise.recon.combine import rss
+from kspace_denoise.recon.gridding import gridding
 from kspace_denoise.recon.joint_sense import jsense
+from kspace_denoise.recon.koay import Koay, koay
 from kspace_denoise.recon.l1_wavelet import l1_wavelet
 from kspace_denoise.recon.magnitude_noise import MagnitudeNoise, rss_noise
 from kspace_denoise.recon.noise import noise_covariance, whiten, whitening_matrix
 from kspace_denoise.recon.noise_estimate import NoiseEstimate, estimate_noise
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
+from kspace_denoise.recon.nufft_operator import NufftOperator
 from kspace_denoise.recon.replicas import noise_map
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.sense_solver import Reconstruction, sense
 from kspace_denoise.recon.tv import tv
+from kspace_denoise.recon.vst import inverse_vst, vst
 
 __all__ = [
+    "Koay",
     "MagnitudeNoise",
     "NoiseEstimate",
     "NoiseNotFound",
+    "NufftOperator",
     "Reconstruction",
     "SenseOperator",
     "adaptive_combine",
+    "cg_sense",
     "espirit",
     "estimate_noise",
     "g_factor",
+    "gridding",
+    "inverse_vst",
     "jsense",
+    "koay",
     "l1_wavelet",
     "noise_covariance",
     "noise_map",
@@ -33,6 +44,7 @@ __all__ = [
     "rss_noise",
     "sense",
     "tv",
+    "vst",
     "walsh_maps",
     "whiten",
     "whitening_matrix",

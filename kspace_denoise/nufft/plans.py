@@ -1,0 +1,43 @@
+"""Plans of finufft: the points sorted once, for every number of transforms at a time."""
+
+from typing import Any
+
+import numpy as np
+
+from kspace_denoise.nufft.library import library
+
+_DOUBLE_ACCURACY = 1e-12
+
+
+class Plans:
+    """Unscaled transforms at `radians` (2, points) of stacks of images of one shape."""
+
+    def __init__(
+        self, radians: np.ndarray[Any, Any], shape: tuple[int, int], accuracy: float
+    ) -> None:
+        self._radians = radians
+        self._shape = shape
+        self._accuracy = accuracy
+        self._plans: dict[tuple[int, str], Any] = {}
+
+    def execute(self, stack: np.ndarray[Any, Any], adjoint: bool) -> np.ndarray[Any, Any]:
+        """Transform `(count, y, x)` to `(count, points)`, or with `adjoint` the other way."""
+        plan = self._plan(len(stack), stack.dtype.name)
+        data = stack if len(stack) > 1 else stack[0]
+        result = plan.execute_adjoint(data) if adjoint else plan.execute(data)
+        return np.asarray(result if len(stack) > 1 else result[None])
+
+    def _plan(self, count: int, dtype: str) -> Any:
+        if (count, dtype) not in self._plans:
+            double = dtype == "complex128"
+            plan = library("finufft").Plan(
+                2,
+                self._shape,
+                n_trans=count,
+                eps=_DOUBLE_ACCURACY if double else self._accuracy,
+                isign=-1,
+                dtype=dtype,
+            )
+            plan.setpts(*self._radians.astype(np.float64 if double else np.float32, order="C"))
+            self._plans[count, dtype] = plan
+        return self._plans[count, dtype]
