@@ -75,6 +75,8 @@ def remove_oversampling(scan: Scan) -> Scan:
             spectrum or (once it is read) a slice varies in sampling along the readout.
     """
     axis = scan.readout_axis
+    if scan.trajectory is not None:
+        raise ValueError("a scan with a trajectory has no Cartesian readout to remove samples from")
     if axis is None:
         raise ValueError("the readout axis is unknown, so its oversampling cannot be removed")
     size, whole = recon_matrix(scan)[axis], scan.kspace.shape[axis]

@@ -12,6 +12,7 @@ from kspace_denoise.stages import (
     Numpy,
     Slice,
     Stage,
+    check_cartesian,
     check_sampling,
     check_stage,
     combine_denoised,
@@ -45,14 +46,16 @@ def denoise(
     noise_covariance: Numpy | None = None,
     calibration: int | None = None,
     replicas: int = 0,
+    regularisation: float = 0.0,
     allow_other_stage: bool = False,
 ) -> Denoised:
     """Denoise every slice of a scan, before or after SENSE, and stack the results.
 
     `noise_covariance` overrides the scan's own. `calibration` is the side of the k-space centre
     that coil maps come from, by default what is fully sampled, at most 24. `replicas` measure the
-    noise map where it has no closed form. `Images` are denoised as they are. For scans that do
-    not fit into memory see `denoise_slices`, or the command line.
+    noise map where it has no closed form. `regularisation` is the λ of SENSE, for undersampling
+    that the coils unfold badly. `Images` are denoised as they are. For scans that do not fit into
+    memory see `denoise_slices`, or the command line.
 
     Raises:
         ValueError: if the denoiser was trained for the other stage (`allow_other_stage` lets it
@@ -64,7 +67,13 @@ def denoise(
         denoise_images(scan, denoiser)
         if isinstance(scan, Images)
         else denoise_slices(
-            scan, denoiser, stage, known_noise(scan, noise_covariance), calibration, replicas
+            scan,
+            denoiser,
+            stage,
+            known_noise(scan, noise_covariance),
+            calibration,
+            replicas,
+            regularisation,
         )
     )
     sigmas = [one.sigma for one in slices if one.sigma is not None]
@@ -82,8 +91,10 @@ def denoise_slices(
     noise: KnownNoise,
     calibration: int | None = None,
     replicas: int = 0,
+    regularisation: float = 0.0,
 ) -> Iterator[Denoised]:
     """Yield each slice of a scan denoised; one slice is in memory at a time."""
+    check_cartesian(scan, "denoising")
     check_sampling(scan.mask, stage, replicas)
     for index in range(len(scan.kspace)):
         kspace = scan.kspace[index]
@@ -91,7 +102,14 @@ def denoise_slices(
             yield _blank(kspace)
             continue
         mask = scan.slice_mask(index)
-        piece = reconstruct_slice(kspace, noise, mask, calibration, replicas=replicas)
+        piece = reconstruct_slice(
+            kspace,
+            noise,
+            mask,
+            calibration,
+            replicas=replicas,
+            regularisation=regularisation,
+        )
         yield denoise_slice(piece, denoiser, stage)
 
 

@@ -121,6 +121,10 @@ class Scan:
             the acquired samples. None where flat.
         field_strength: in tesla.
         readout_axis: -1, -2, or None where unknown or where both axes are phase-encoded.
+        trajectory: float32 `(readouts, samples, 2)`, the position (ky, kx) of every sample in
+            cycles per field of view, the same for all slices; k-space is then
+            `(slices, coils, readouts, samples)`. None: Cartesian.
+        image_shape: `(y, x)` of the images that a trajectory samples; None where Cartesian.
         header: whatever else the file says, by name.
 
     Raises:
@@ -134,10 +138,13 @@ class Scan:
     noise_spectrum: Numpy | None = None
     field_strength: float | None = None
     readout_axis: int | None = None
+    trajectory: Numpy | None = None
+    image_shape: tuple[int, int] | None = None
     header: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_kspace(self.kspace)
+        _check_trajectory(self)
         _, coils, ky, kx = self.kspace.shape
         if self.mask is not None:
             object.__setattr__(self, "mask", _checked_mask(self.mask, self.kspace.shape))
@@ -234,6 +241,30 @@ def _check_images(data: Any) -> None:
 def _check_all_finite(data: Numpy) -> None:
     for index, values in enumerate(data):
         check_finite(values, index)
+
+
+def _check_trajectory(scan: Scan) -> None:
+    if scan.trajectory is None:
+        if scan.image_shape is not None:
+            raise ValueError("image_shape belongs to a trajectory, and this scan is Cartesian")
+        return
+    trajectory, grid = np.asarray(scan.trajectory), scan.kspace.shape[2:]
+    if trajectory.shape != (*grid, 2) or trajectory.dtype.kind != "f":
+        raise ValueError(
+            f"trajectory is {trajectory.dtype} {trajectory.shape}, but k-space has {grid} "
+            f"(readouts, samples): expected real numbers {(*grid, 2)}, the last axis (ky, kx)"
+        )
+    if not np.isfinite(trajectory).all():
+        raise ValueError("trajectory holds NaN or infinite values")
+    shape: Any = scan.image_shape
+    if shape is None or len(shape) != 2 or min(shape) < 1:
+        raise ValueError(
+            f"image_shape is {shape}, expected (y, x), two positive numbers: the size "
+            "of the images that the trajectory samples"
+        )
+    for name in ("mask", "noise_profile", "noise_spectrum"):
+        if getattr(scan, name) is not None:
+            raise ValueError(f"{name} belongs to a Cartesian grid, and this scan has a trajectory")
 
 
 def _checked_mask(mask: Any, shape: tuple[int, ...]) -> Numpy:

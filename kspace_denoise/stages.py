@@ -118,6 +118,10 @@ def shape_from_scan(scan: Scan, noise: KnownNoise) -> KnownNoise:
 
 def _measured(scan: Scan) -> recon.NoiseEstimate:
     """Measure the noise in a few slices of the scan."""
+    if scan.trajectory is not None:
+        raise recon.NoiseNotFound(
+            "its samples lie along a trajectory, and noise is looked for in Cartesian k-space only"
+        )
     size = math.prod(scan.kspace.shape[1:]) * scan.kspace.dtype.itemsize
     most = min(SLICES_FOR_NOISE, max(1, BYTES_FOR_NOISE // size))
     chosen = spread_slices(len(scan.kspace), most)
@@ -196,7 +200,7 @@ def whiten_slice(
     white = combine_coils(matrix, kspace)
     size = calibration_size(kspace, mask) if calibration is None else calibration
     maps = recon.espirit(white, size, sigma=_central_sigma(noise, kspace.shape[-2:]))
-    return white, maps / _norm(combine_coils(np.linalg.inv(matrix), maps))
+    return white, unit_in_raw(maps, matrix)
 
 
 def sense_slice(
@@ -232,6 +236,19 @@ def in_snr_units(image: Array, sigma: Array | float) -> Numpy:
     image, noise = to_numpy(image), np.asarray(to_numpy(sigma) if np.ndim(sigma) else sigma)
     inverse = np.divide(1.0, noise, out=np.zeros(noise.shape), where=noise > 0)
     return np.asarray(image * inverse.astype(np.float32))
+
+
+def check_cartesian(scan: Scan, purpose: str) -> None:
+    """Refuse a scan with a trajectory where only a Cartesian grid will do.
+
+    Raises:
+        ValueError: naming what it was wanted for.
+    """
+    if scan.trajectory is not None:
+        raise ValueError(
+            f"{purpose} needs Cartesian k-space, and this scan has a trajectory; reconstruct it "
+            "with --method sense, or in Python recon.cg_sense, and go on with the images"
+        )
 
 
 def check_sampling(mask: Numpy | None, stage: Stage, replicas: int = 0) -> None:
@@ -309,11 +326,12 @@ def combine_denoised(piece: Slice, denoised: Numpy, stage: Stage) -> Numpy:
     return to_numpy(recon.sense(fft2c(coil_images), to_numpy(piece.coil_maps)).image)
 
 
-def _norm(maps: Array) -> Array:
-    """Return the norm of maps `(coils, y, x)` over the coils, 1 where there are none."""
+def unit_in_raw(maps: Array, matrix: Array) -> Array:
+    """Scale maps `(coils, y, x)`, whitened by `matrix`, to norm 1 in the unit of the raw data."""
     xp = namespace(maps)
-    norm = xp.sqrt(xp.sum(xp.abs(maps) ** 2, axis=-3, keepdims=True))
-    return xp.where(norm > 0, norm, xp.ones_like(norm))
+    raw = combine_coils(np.linalg.inv(matrix), maps)
+    norm = xp.sqrt(xp.sum(xp.abs(raw) ** 2, axis=-3, keepdims=True))
+    return maps / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
 def _central_sigma(noise: KnownNoise, grid: tuple[int, ...]) -> float:

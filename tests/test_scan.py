@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,3 +152,23 @@ def test_images_take_a_number_or_a_map() -> None:
     data = np.ones((2, 4, 4), np.complex64)
     assert Images(data=data, sigma=2.0).sigma == 2.0
     assert Images(data=data, sigma=np.ones((4, 4))).data is data
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trajectory": np.zeros((24, 9, 2))}, r"k-space has \(24, 10\)"),
+        ({"trajectory": np.zeros((24, 10, 2), complex)}, "expected real numbers"),
+        ({"trajectory": np.full((24, 10, 2), np.nan)}, "trajectory holds NaN"),
+        ({"image_shape": None}, "image_shape is None, expected"),
+        ({"image_shape": (16, 0)}, "two positive numbers"),
+        ({"mask": np.ones(10)}, "mask belongs to a Cartesian grid"),
+        ({"noise_profile": np.ones(10)}, "noise_profile belongs"),
+        ({"trajectory": None}, "this scan is Cartesian"),
+    ],
+)
+def test_trajectories_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
+    good = {"trajectory": np.zeros((24, 10, 2), np.float32), "image_shape": (16, 16)}
+    Scan(kspace=kspace(), **good)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        Scan(kspace=kspace(), **{**good, **changes})

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,9 +20,11 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path(path_type=Path)
 
 
-def command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a click command whose help ends with the example."""
-    return click.command(cls=ExampleCommand, example=example)
+def command(
+    example: str, tables: Mapping[str, Mapping[str, str]] | None = None
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a click command whose help ends with the example, after the tables by title."""
+    return click.command(cls=ExampleCommand, example=example, tables=tables)
 
 
 def noise_option() -> Decorator:

@@ -49,7 +49,9 @@ def crop_size(crop: str | None, scan: Scan) -> tuple[int, int] | None:
         size = int(found[1]), int(found[2])
     else:
         raise click.UsageError(f"--crop {crop}: expected recon, or a size such as 320x320")
-    centre_crop(np.empty(scan.kspace.shape[-2:], bool), size)  # refuses what does not fit
+    centre_crop(
+        np.empty(scan.image_shape or scan.kspace.shape[-2:], bool), size
+    )  # refuses what does not fit
     return size
 
 

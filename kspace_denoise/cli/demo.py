@@ -20,6 +20,7 @@ from kspace_denoise.cli.common import (
 from kspace_denoise.demo.experiment import Settings
 from kspace_denoise.demo.raw_experiment import choose_reference
 from kspace_denoise.demo.run import run_demo
+from kspace_denoise.stages import check_cartesian
 
 
 @command("kspace-denoise demo --data brain.h5 --out brain")
@@ -65,6 +66,8 @@ def demo(
     if reference is not None and data is None:
         raise click.UsageError("--reference needs --data FILE, the scan that it repeats")
     scan = None if data is None else read_scan(data)
+    if scan is not None:
+        check_cartesian(scan, "the demo")
     noise = None if scan is None else load_noise(scan, noise_file)
     source = None
     if scan is not None and noise is not None:

@@ -28,6 +28,8 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
+from kspace_denoise.cli.options import penalty_option
+from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.denoiser import load
 from kspace_denoise.pipeline import (
     AnyDenoiser,
@@ -37,7 +39,7 @@ from kspace_denoise.pipeline import (
     denoise_slices,
 )
 from kspace_denoise.scan import Images
-from kspace_denoise.stages import STAGES, check_stage
+from kspace_denoise.stages import STAGES, check_cartesian, check_stage
 
 
 @command("kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors")
@@ -50,9 +52,11 @@ from kspace_denoise.stages import STAGES, check_stage
 @click.option("--allow-other-stage", is_flag=True, help="Use a model at the other stage.")
 @calibration_option()
 @replicas_option()
+@penalty_option()
 @crop_option()
 @oversampling_option()
 @noise_option()
+@readout_option()
 @device_option()
 def denoise(
     source: Path,
@@ -62,9 +66,11 @@ def denoise(
     allow_other_stage: bool,
     calibration: int | None,
     replicas: int,
+    penalty: float,
     crop: str | None,
     oversampling: bool,
     noise_file: Path | None,
+    readout: int | None,
     device: str,
 ) -> None:
     """Denoise the scan IN and write the images to OUT.
@@ -84,6 +90,8 @@ def denoise(
             raise ValueError(f"{source} holds images: only k-space can be cropped on the way")
         slices, total = denoise_images(content, denoiser), len(content.data)
     else:
+        check_cartesian(content, "denoising")
+        content = with_readout(content, readout)
         note_unsampled_data(content)
         known = load_noise(content, noise_file)
         if oversampling:
@@ -96,6 +104,7 @@ def denoise(
             known,
             calibration,
             replicas,
+            penalty,
         )
     record = provenance.record(
         command_line(),
@@ -104,6 +113,7 @@ def denoise(
         model_sha256=provenance.sha256(model) if Path(model).is_file() else None,
         calibration=calibration,
         replicas=replicas,
+        penalty=penalty,
         crop=size,
         oversampling_removed=oversampling,
         stage=stage,

@@ -27,20 +27,26 @@ MAXIMUM = "reference-max"
     "reference's magnitude over all slices.",
 )
 @click.option("--crop", type=int, metavar="N", help="Compare the central N × N pixels only.")
+@click.option(
+    "--magnitude",
+    is_flag=True,
+    help="Compare magnitudes, over the full image, although both images are complex.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
-    image: Path, reference: Path, data_range: str, crop: int | None, as_json: bool
+    image: Path, reference: Path, data_range: str, crop: int | None, magnitude: bool, as_json: bool
 ) -> None:
     """Score IMAGE against REFERENCE: PSNR, SSIM, NMSE.
 
     Two complex images are compared as such inside the object; if either is a magnitude, so is the
-    comparison, over the full image. SSIM is always of magnitudes over the full image.
+    comparison, over the full image; so it is with --magnitude, which a difference in phase does not
+    matter to. SSIM is always of magnitudes over the full image.
     """
     first, second = formats.read_images(image), formats.read_images(reference)
     result = {
         "image": f"{image} ({first.header['dataset']})",
         "reference": f"{reference} ({second.header['dataset']})",
-        **_scores(first, second, data_range, crop),
+        **_scores(first, second, data_range, crop, magnitude),
     }
     if as_json:
         click.echo(json.dumps(result, indent=1))
@@ -48,14 +54,16 @@ def evaluate(
         _print(result)
 
 
-def _scores(first: Images, second: Images, data_range: str, crop: int | None) -> dict[str, Any]:
+def _scores(
+    first: Images, second: Images, data_range: str, crop: int | None, magnitude: bool
+) -> dict[str, Any]:
     if first.data.shape != second.data.shape and crop is None:
         raise ValueError(
             f"the image has shape {first.data.shape}, but the reference {second.data.shape}; "
             "--crop N compares their central N × N pixels"
         )
     a, b = _cropped(first.data, crop), _cropped(second.data, crop)
-    is_complex = np.iscomplexobj(a) and np.iscomplexobj(b)
+    is_complex = np.iscomplexobj(a) and np.iscomplexobj(b) and not magnitude
     magnitudes = np.abs(a), np.abs(b)
     full_range = _range(data_range, magnitudes[1])
     pair = (a, b) if is_complex else magnitudes

@@ -96,7 +96,7 @@ class LazyGroup(click.Group):
             _fail(f"no command given; commands now: {self._now()}")
         except click.ClickException as error:
             _fail(error.format_message())
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
             _fail(message_of(error))
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -104,12 +104,44 @@ class LazyGroup(click.Group):
         return ", ".join(self.commands_at)
 
 
-class ExampleCommand(click.Command):
-    """A command whose help ends with an example."""
+class GroupedOption(click.Option):
+    """An option that the help lists under a heading of its own."""
 
-    def __init__(self, *args: Any, example: str = "", **settings: Any) -> None:
+    def __init__(self, *args: Any, group: str = "Options", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.group = group
+
+
+class ExampleCommand(click.Command):
+    """A command whose help groups its options and ends with an example, or a few lines of them.
+
+    `tables` stand before these, by title: what an option may be, and what that means.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        example: str = "",
+        tables: Mapping[str, Mapping[str, str]] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self.example = example
+        self.tables = tables or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings, those without one last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None and isinstance(parameter, click.Option):
+                groups.setdefault(getattr(parameter, "group", "Options"), []).append(row)
+        for title in sorted(groups, key=lambda title: title == "Options"):
+            with formatter.section(title):
+                formatter.write_dl(groups[title])
+        for title, rows in self.tables.items():
+            with formatter.section(title):
+                formatter.write_dl(list(rows.items()))
 
     def format_epilog(
         self,
@@ -121,7 +153,8 @@ class ExampleCommand(click.Command):
 
 
 def _write_example(formatter: click.HelpFormatter, example: str) -> None:
-    formatter.write(f"\nExample:\n  {example}\n")
+    lines = "".join(f"  {line}\n" for line in example.splitlines())
+    formatter.write(f"\nExample:\n{lines}")
 
 
 def message_of(error: Exception) -> str:

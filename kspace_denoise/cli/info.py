@@ -1,5 +1,6 @@
 """`kspace-denoise info`: what a file holds, as text, JSON or a picture."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from kspace_denoise import formats, provenance, recon
 from kspace_denoise.cli.common import PATH, command, load_noise
+from kspace_denoise.cli.reach import describe_reach
+from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.survey import Survey, survey, warnings_of
 from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.stages import KnownNoise
@@ -22,8 +25,13 @@ _UNEVEN = 1.05  # noise levels whose largest and smallest differ by less are cal
 @click.argument("file", metavar="FILE", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--picture", type=PATH, metavar="FILE", help="Also draw it into a PNG, PDF or SVG.")
-def info(file: Path, as_json: bool, picture: Path | None) -> None:
-    """Say what FILE holds: k-space, images or noise. Every slice is read, so damaged data show."""
+@readout_option()
+def info(file: Path, as_json: bool, picture: Path | None, readout: int | None) -> None:
+    """Say what FILE holds: k-space, images or noise. Every slice is read, so damaged data show.
+
+    Of k-space it tells the noise, the SNR (mean magnitude over the object in units of the median
+    sigma there) and the highest field that `simulate --field` can bring it down to.
+    """
     content: Scan | Images | None = None
     noise: KnownNoise | str = ""
     if formats.is_noise_scan(file):
@@ -33,38 +41,64 @@ def info(file: Path, as_json: bool, picture: Path | None) -> None:
     else:
         content = formats.read(file)
         if isinstance(content, Scan):
+            content = with_readout(content, readout)
             seen, noise = survey(content), _noise_of(content)
             found = _describe_scan(file, content, seen, noise)
         else:
             found = _describe_images(content)
     if picture is not None:
-        _draw(file, content, noise, picture)
+        _draw(file, content, noise, found.get("snr"), picture)
     found = {"file": str(file), **found}
     click.echo(provenance.to_json(found) if as_json else _text(found), nl=True)
 
 
 def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str) -> dict[str, Any]:
-    slices, coils, ky, kx = scan.kspace.shape
+    grid = _describe_grid(scan, seen) if scan.trajectory is None else _describe_trajectory(scan)
+    slices, coils, *samples = scan.kspace.shape
     return {
         "content": "raw k-space",
         "kind": formats.kind_of(file, scan.header, scan.kspace.shape),
         **_describe_repetitions(file),
         "slices": slices,
         "coils": coils,
-        "matrix_ky_kx": [ky, kx],
         "dtype": str(scan.kspace.dtype),
-        "megabytes": round(scan.kspace.dtype.itemsize * slices * coils * ky * kx / 1e6, 2),
+        "megabytes": round(
+            scan.kspace.dtype.itemsize * slices * coils * math.prod(samples) / 1e6, 2
+        ),
         "field_strength_T": scan.field_strength,
+        **grid,
+        "blank_slices": seen.blank or None,
+        **_describe_known_noise(noise),
+        **describe_reach(scan, noise),
+        **_describe_header(scan.header),
+        "warnings": [*warnings_of(scan, seen), *_noise_warnings(noise)],
+    }
+
+
+def _describe_grid(scan: Scan, seen: Survey) -> dict[str, Any]:
+    ky, kx = scan.kspace.shape[2:]
+    return {
+        "matrix_ky_kx": [ky, kx],
         "readout_axis": scan.readout_axis,
         **_describe_sampling(scan),
         "peak_at_ky_kx": list(seen.peak),
         "centre_ky_kx": [ky // 2, kx // 2],
         "zero_rows": int(np.sum(~seen.power.any(axis=1))),
         "zero_columns": int(np.sum(~seen.power.any(axis=0))),
-        "blank_slices": seen.blank or None,
-        **_describe_known_noise(noise),
-        **_describe_header(scan.header),
-        "warnings": [*warnings_of(scan, seen), *_noise_warnings(noise)],
+    }
+
+
+def _describe_trajectory(scan: Scan) -> dict[str, Any]:
+    assert scan.trajectory is not None
+    assert scan.image_shape is not None
+    readouts, samples = scan.kspace.shape[2:]
+    radius = np.abs(scan.trajectory).max(axis=(0, 1))
+    return {
+        "trajectory": scan.header.get("trajectory_kind", "in the file"),
+        "readouts": readouts,
+        "samples": samples,
+        "image_y_x": list(scan.image_shape),
+        "extent_ky_kx": [float(r) for r in radius],
     }
 
 
@@ -191,14 +225,18 @@ def _value(value: Any) -> str:
 
 
 def _draw(
-    file: Path, content: Scan | Images | None, noise: KnownNoise | str, picture: Path
+    file: Path,
+    content: Scan | Images | None,
+    noise: KnownNoise | str,
+    snr: float | None,
+    picture: Path,
 ) -> None:
     from kspace_denoise.cli.noise_picture import draw_noise_scan
     from kspace_denoise.cli.picture import draw_images, draw_scan, save
 
     known = noise if isinstance(noise, KnownNoise) else None
     if isinstance(content, Scan):
-        figure = draw_scan(content, known, file.name)
+        figure = draw_scan(content, known, file.name, snr)
     elif content is not None:
         figure = draw_images(content, file.name)
     elif known is not None:

@@ -11,7 +11,8 @@ from kspace_denoise import recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.calibration import calibration_size
 from kspace_denoise.fourier import ifft2c
-from kspace_denoise.scan import Numpy
+from kspace_denoise.samples import reconstruct_samples
+from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_slice
 
 ByName: TypeAlias = dict[str, Array]
@@ -27,7 +28,7 @@ class Settings(NamedTuple):
     replicas: int
     seed: int
     penalty: float | None = None
-    """λ in SNR units, None for the method's own rule (0 for SENSE)."""
+    """λ in SNR units, None for the method's own rule (0 for SENSE, 0.1 along a trajectory)."""
 
 
 class Method(NamedTuple):
@@ -61,6 +62,22 @@ def _sense(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
         warn_if_amplified(piece, mask)
     images = {"reconstruction": piece.image}
     return images if piece.sigma is None else {**images, "noise_sigma": piece.sigma}
+
+
+def sense_of_samples(scan: Scan, kspace: Array, settings: Settings) -> ByName:
+    """Reconstruct a slice `(coils, readouts, samples)` of a scan with a trajectory by SENSE."""
+    noise = settings.noise
+    image, sigma = reconstruct_samples(
+        scan,
+        kspace,
+        None if noise is None else noise.covariance,
+        settings.calibration,
+        settings.penalty,
+        replicas=0 if noise is None else settings.replicas,
+        seed=settings.seed,
+    )
+    images = {"reconstruction": image}
+    return images if sigma is None else {**images, "noise_sigma": sigma}
 
 
 def warn_if_amplified(piece: Slice, mask: Numpy | None) -> None:

@@ -95,6 +95,13 @@ def show(axes: Axes, values: Numpy, title: str, **look: Any) -> None:
     axes.set_axis_off()
 
 
+def logarithm(kspace: Numpy) -> Numpy:
+    """Return the logarithm of the magnitude over all coils, down to 1e-5 of the peak."""
+    magnitude = np.sqrt(np.sum(np.abs(kspace) ** 2, axis=0))
+    peak = float(magnitude.max()) or 1.0
+    return np.asarray(np.log10(np.maximum(magnitude / peak, 1e-5)))
+
+
 def _label(axes: Axes, title: str) -> None:
     axes.set_title(title, color=INK, fontsize=9)
     if not axes.images:

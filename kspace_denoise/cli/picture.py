@@ -9,7 +9,15 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from kspace_denoise import recon
-from kspace_denoise.cli.noise_picture import INK, PAPER, draw_noise, has_panels, show
+from kspace_denoise.cli.noise_picture import (
+    INK,
+    PAPER,
+    draw_noise,
+    has_panels,
+    logarithm,
+    show,
+)
+from kspace_denoise.cli.trajectory_picture import draw_trajectory, gridded
 from kspace_denoise.formats.atomic import atomic
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.scan import Images, Numpy, Scan
@@ -20,36 +28,43 @@ _LARGEST_GRID = 32
 _WIDTH = 10.0  # inches
 
 
-def draw_scan(scan: Scan, noise: KnownNoise | None, title: str) -> Figure:
+def draw_scan(scan: Scan, noise: KnownNoise | None, title: str, snr: float | None = None) -> Figure:
     """Draw the middle slice (image, k-space, mask, every coil), and the noise where it is known."""
     index = _slice_to_draw(scan)
     kspace = np.asarray(scan.kspace[index])
     coils = len(kspace)
     columns, rows = _grid(min(coils, _LARGEST_GRID))
-    heights = [_height(kspace, 3), *([rows * _height(kspace, columns)] if rows else [])]
+    shape = scan.image_shape or kspace.shape[-2:]
+    heights = [_height(shape, 3), *([rows * _height(shape, columns)] if rows else [])]
     heights += [2.9] if noise is not None and has_panels(noise) else []
     figure = Figure(figsize=(_WIDTH, 0.4 + sum(heights)), facecolor=PAPER, layout="constrained")
     subfigures: Any = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
     parts = list(subfigures[:, 0])
-    _draw_overview(parts.pop(0), kspace, scan.slice_mask(index))
+    if scan.trajectory is None:
+        coil_images = ifft2c(kspace)
+        _draw_overview(parts.pop(0), kspace, coil_images, scan.slice_mask(index))
+    else:
+        coil_images = gridded(scan, kspace)
+        draw_trajectory(parts.pop(0), scan.trajectory, kspace, coil_images)
     if rows:
-        _draw_coils(parts.pop(0), ifft2c(kspace[: columns * rows]), columns, rows)
+        _draw_coils(parts.pop(0), coil_images[: columns * rows], columns, rows)
     if parts and noise is not None:
         draw_noise(parts.pop(0), noise, scan.kspace.shape[-2:])
     field = "" if scan.field_strength is None else f", {scan.field_strength:g} T"
     more = f", the first {_LARGEST_GRID} shown" if coils > _LARGEST_GRID else ""
     counted = f"{coils} coil{'s' if coils > 1 else ''}{more}"
     level = "" if noise is None else f", sigma {noise.sigma:.3g}"
+    level += "" if snr is None else f", SNR {snr:.3g}"
     figure.suptitle(
         f"{title}: slice {index} of {len(scan.kspace)}, {counted}{field}{level}", color=INK
     )
     return figure
 
 
-def _height(kspace: Numpy, columns: int) -> float:
+def _height(shape: tuple[int, ...], columns: int) -> float:
     """Return the height of a row of images in inches, their titles included."""
-    ky, kx = kspace.shape[-2:]
-    return 0.4 + _WIDTH / columns * float(np.clip(ky / kx, 0.3, 2.0))
+    ny, nx = shape
+    return 0.4 + _WIDTH / columns * float(np.clip(ny / nx, 0.3, 2.0))
 
 
 def _slice_to_draw(scan: Scan) -> int:
@@ -66,11 +81,11 @@ def _grid(coils: int) -> tuple[int, int]:
     return columns, (math.ceil(coils / columns) if coils > 1 else 0)
 
 
-def _draw_overview(figure: Any, kspace: Numpy, mask: Numpy | None) -> None:
+def _draw_overview(figure: Any, kspace: Numpy, coil_images: Numpy, mask: Numpy | None) -> None:
     figure.set_facecolor(PAPER)
     left, middle, right = figure.subplots(1, 3)
-    show(left, recon.rss(ifft2c(kspace)), "root sum of squares")
-    show(middle, _logarithm(kspace), "k-space, log magnitude", cmap="magma")
+    show(left, recon.rss(coil_images), "root sum of squares")
+    show(middle, logarithm(kspace), "k-space, log magnitude", cmap="magma")
     sampled = np.broadcast_to(True if mask is None else mask, kspace.shape[-2:])
     acquired = sampled & (kspace != 0).any(axis=0)
     title = f"acquired, {acquired.mean():.0%}"
@@ -100,10 +115,12 @@ def draw_images(images: Images, title: str) -> Figure:
     if images.sigma is not None:
         sigma = np.broadcast_to(images.sigma, images.data.shape)[index]
         panels.append((sigma.reshape(-1, *data.shape)[0], "sigma", {"cmap": "viridis"}))
-    figure = Figure(figsize=(3.6 * len(panels), 4), facecolor=PAPER, layout="constrained")
+    figure = Figure(figsize=(4.2 * len(panels), 4), facecolor=PAPER, layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(panels)))
     for ax, (values, name, look) in zip(axes, panels, strict=True):
         show(ax, values, name, **look)
+        bar = figure.colorbar(ax.images[0], ax=ax, shrink=0.8)
+        bar.ax.tick_params(colors=INK, labelsize=7)
     figure.suptitle(f"{title}: slice {index} of {len(images.data)}", color=INK)
     return figure
 
@@ -120,11 +137,3 @@ def save(figure: Figure, path: Path) -> None:
         raise ValueError(f"{path}: a picture ends in .png, .pdf or .svg")
     with atomic(path) as temporary:
         figure.savefig(temporary, format=kind, dpi=110, facecolor=PAPER)
-
-
-def _logarithm(kspace: Numpy) -> Numpy:
-    """Return the logarithm of the magnitude over all coils, down to 1e-5 of the peak."""
-    magnitude = np.sqrt(np.sum(np.abs(kspace) ** 2, axis=0))
-    peak = float(magnitude.max()) or 1.0
-    logarithm: Numpy = np.log10(np.maximum(magnitude / peak, 1e-5))
-    return logarithm

@@ -32,11 +32,12 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
-from kspace_denoise.cli.methods import LATER, METHODS, Settings
+from kspace_denoise.cli.methods import LATER, METHODS, Settings, sense_of_samples
+from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.crop import remove_oversampling
 from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Numpy, Scan
-from kspace_denoise.stages import KnownNoise
+from kspace_denoise.stages import KnownNoise, check_cartesian
 
 
 @command("kspace-denoise reconstruct brain.h5 image.h5 --method sense")
@@ -51,13 +52,14 @@ from kspace_denoise.stages import KnownNoise
     type=click.FloatRange(min=0, min_open=True),
     metavar="L",
     help="Weight of the penalty (sense, l1-wavelet, tv), in SNR units.  [default: 0 for sense, "
-    "the method's rule for the others]",
+    "0.1 along a trajectory, the method's rule for the others]",
 )
 @crop_option()
 @oversampling_option()
 @later_option("--model", "diffusion samplers")
 @later_option("--samples", "diffusion samplers")
 @noise_option()
+@readout_option()
 @seed_option()
 @device_option()
 def reconstruct(
@@ -70,6 +72,7 @@ def reconstruct(
     crop: str | None,
     oversampling: bool,
     noise_file: Path | None,
+    readout: int | None,
     seed: int,
     device: str,
 ) -> None:
@@ -87,6 +90,9 @@ def reconstruct(
         raise click.UsageError(f"--replicas: {method} needs none")
     check_paths(output, source, noise_file)
     scan = read_scan(source)
+    scan = with_readout(scan, readout)
+    if method != "sense":
+        check_cartesian(scan, f"--method {method}")
     note_unsampled_data(scan)
     noise = _noise(scan, noise_file) if METHODS[method].uses_noise else None
     if oversampling and noise is None:
@@ -144,12 +150,15 @@ def _write_slices(
         kspace = scan.kspace[index]
         if not kspace.any():
             continue
-        found = METHODS[method].run(to_device(kspace, device), scan.slice_mask(index), settings)
+        if scan.trajectory is not None:
+            found = sense_of_samples(scan, to_device(kspace, device), settings)
+        else:
+            found = METHODS[method].run(to_device(kspace, device), scan.slice_mask(index), settings)
         images = cropped(found, size)
         writer.write(index, **images)
         if "noise_sigma" in images and images["noise_sigma"].any():
             sigma = images["noise_sigma"]
             sigmas.append(float(np.median(sigma[sigma > 0])))
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
-        note("no closed form of the noise map for this mask: give --replicas N to measure it")
+        note("no closed form of the noise map for this sampling: give --replicas N to measure it")
     return float(np.median(sigmas)) if sigmas else None

@@ -1,7 +1,5 @@
-"""`kspace-denoise simulate`: a noisier scan from a better one, slice by slice."""
+"""`kspace-denoise simulate`: a scan of lower field, more noise or fewer samples, slice by slice."""
 
-import dataclasses
-import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +7,6 @@ import click
 import numpy as np
 
 from kspace_denoise import formats, provenance, sim
-from kspace_denoise.arrays import to_numpy
 from kspace_denoise.cli.common import (
     PATH,
     check_paths,
@@ -21,136 +18,185 @@ from kspace_denoise.cli.common import (
     progress,
     read_scan,
     seed_option,
-    to_device,
 )
-from kspace_denoise.cli.degrade import (
-    Degrade,
-    Plan,
-    plan_field,
-    plan_nothing,
-    plan_sigma,
-    plan_snr,
+from kspace_denoise.cli.degrade import Plan, plan_nothing, plan_sigma, plan_snr
+from kspace_denoise.cli.field_options import FieldRequest, field_options, plan_field
+from kspace_denoise.cli.interfere import interference_option
+from kspace_denoise.cli.noncartesian import (
+    TrajectoryRequest,
+    check_trajectory,
+    trajectory_options,
 )
+from kspace_denoise.cli.options import group, take
+from kspace_denoise.cli.phantom_source import (
+    PhantomRequest,
+    check_no_phantom,
+    is_phantom,
+    phantom_options,
+    scan_phantom,
+)
+from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.replay import plan_replay, replay_option
+from kspace_denoise.cli.simulated_scan import (
+    plan_sampling,
+    plan_steps,
+    simulated_header,
+    simulated_scan,
+    summary,
+)
+from kspace_denoise.cli.simulated_slices import simulated_slices
+from kspace_denoise.cli.undersample import MaskRequest, check_mask, mask_options
 from kspace_denoise.recon import NoiseNotFound
-from kspace_denoise.scan import LazySlices, Numpy, Scan
+from kspace_denoise.scan import Scan
 from kspace_denoise.stages import KnownNoise
 
-# Header entries that describe the noise or the intensities of the source.
-_STALE = ("max", "norm", "noise", "snr_", "fully_sampled", "sampled_fraction")
 _UNIT = "of the k-space, per real component, median coil"
+_EXAMPLES = """\
+kspace-denoise simulate brain.h5 low.h5 --field 0.3 --sequence spin-echo --tr 5000 --te 90
+kspace-denoise simulate brain.h5 fast.h5 --acceleration 4 --mask equispaced --calibration 24
+kspace-denoise simulate phantom head.h5 --field 0.3 --coils 8 --contrast T2w --seed 0"""
+
+_noise = group("Noise")
 
 
 class Request(NamedTuple):
-    """The options of the command."""
+    """The options of the command that no group of its own has."""
 
-    field: float | None
     sigma: float | None
     snr: float | None
-    source_field: float | None
     noise_free: bool
-    acceleration: float | None
-    mask_kind: str | None
-    calibration: int
+    replay: Path | None
+    interference: float | None
     seed: int
     device: str
 
 
-@command("kspace-denoise simulate brain.h5 low.h5 --field 0.3 --source-field 3 --seed 0")
+@command(_EXAMPLES, {"Masks, --mask KIND": sim.MASKS})
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
-@click.option("--field", type=float, metavar="T", help="Simulate a scanner of this field, tesla.")
-@click.option(
+@field_options()
+@_noise(
     "--sigma",
     type=float,
     metavar="S",
     help="Add noise of this standard deviation per real component, in the unit of the data, the "
     "coils independent.",
 )
-@click.option(
+@_noise(
     "--snr",
     type=float,
     metavar="S",
-    help="Add noise until the mean SENSE magnitude over the object is S sigma (fully sampled).",
+    help="Add noise until the mean SENSE magnitude over the object is S times its median sigma "
+    "there (fully sampled).",
 )
-@click.option(
-    "--source-field", type=float, metavar="T", help="Field of IN, where the file does not say."
-)
-@click.option("--noise-free", is_flag=True, help="IN holds no noise of its own (a phantom).")
-@click.option("--acceleration", type=float, metavar="R", help="Undersample by this factor.")
-@click.option(
-    "--mask", "mask_kind", metavar="KIND", help="random (the default) or equispaced lines."
-)
-@click.option(
-    "--calibration",
-    type=int,
-    default=24,
-    show_default=True,
-    help="Central lines that stay fully sampled.",
-)
+@_noise("--noise-free", is_flag=True, help="IN holds no noise of its own.")
+@replay_option()
+@interference_option()
+@mask_options()
+@trajectory_options()
+@phantom_options()
 @noise_option()
+@readout_option()
 @seed_option()
 @device_option()
-def simulate(source: Path, output: Path, noise_file: Path | None, **options: Any) -> None:
-    """Make the scan IN noisier and write it to OUT.
+def simulate(
+    source: Path, output: Path, noise_file: Path | None, readout: int | None, **options: Any
+) -> None:
+    """Make the scan IN noisier, or sample less of it, and write it to OUT.
 
-    Choose one of --field, --sigma and --snr, or only undersample with --acceleration. The noise
-    that IN already holds is taken into account. It must be known: from --noise, from the file, or
-    measurable in its k-space.
+    Choose one of --field, --sigma and --snr, or none; then --acceleration or --trajectory, or
+    neither. The noise that IN already holds is taken into account. It must be known: from --noise,
+    from the file, or measurable in its k-space.
+
+    --field scales signal and noise as a scanner of that field would have recorded them. Without
+    --sequence T1 and T2 stay those of the source; with it the signal follows the relaxation of one
+    tissue, from the published dispersion of T1 and T2. TR, TE, TI and flip angle are read from the
+    file where it has them. What cannot be, such as less noise than IN holds, is refused.
+
+    With `phantom` as IN heads are drawn that were never scanned, one for each slice. What was done
+    is recorded in OUT, as `provenance`.
     """
+    field, masking = take(FieldRequest, options), take(MaskRequest, options)
+    positions, phantom = take(TrajectoryRequest, options), take(PhantomRequest, options)
     request = Request(**options)
-    _check(request, noise_file)
-    check_paths(output, source, noise_file)
-    scan = read_scan(source)
-    known = _source_noise(scan, noise_file, request)
-    plan = _plan(scan, known, request)
-    mask = scan.mask if request.acceleration is None else _draw_mask(scan, request)
-    read = functools.partial(_slice, scan, plan.degrade, mask, request)
+    drawn = is_phantom(source)
+    _check(request, field, masking, positions, noise_file, drawn)
+    files = (None if drawn else source, noise_file, request.replay)
+    inputs = [path for path in files if path is not None]
+    check_paths(output, *inputs)
+    if drawn:
+        scan, start = scan_phantom(phantom, field.source_field, request.noise_free, request.seed)
+    else:
+        check_no_phantom(phantom)
+        scan, start = read_scan(source), {}
+    scan = with_readout(scan, readout)
+    known = _source_noise(scan, noise_file, request, field)
+    plan = _plan(scan, known, request, field)
+    sampling = plan_sampling(scan, masking, positions, request.seed)
+    steps, done = plan_steps(scan, known, plan, sampling, request.interference, request.seed)
     record = provenance.record(
         command_line(),
-        [path for path in (source, noise_file) if path is not None],
+        inputs,
         seed=request.seed,
         sigma=plan.noise.sigma if plan.noise.covariance.any() else None,
         sigma_unit=_UNIT,
+        **start,
         **plan.record,
-        **_mask_record(request),
+        **done,
         source_noise=known.source,
         source_provenance=scan.header.get("provenance"),
     )
-    result = dataclasses.replace(
-        scan,
-        noise_covariance=plan.noise.covariance if plan.noise.covariance.any() else None,
-        noise_profile=plan.noise.profile,
-        noise_spectrum=plan.noise.spectrum,
-        kspace=LazySlices(scan.kspace.shape, scan.kspace.dtype, read),
-        mask=mask,
-        field_strength=request.field or scan.field_strength,
-        header=_header(scan.header, record),
-    )
-    formats.write_hdf5(output, result, progress=lambda i: progress(i, "simulate"))
+    kspace, extra = simulated_slices(scan, steps, request.seed, request.device)
+    header = simulated_header(scan.header, field, done, record)
+    result = simulated_scan(scan, kspace, steps, field.field, header)
+    formats.write_hdf5(output, result, extra, progress=lambda i: progress(i, "simulate"))
+    click.echo(summary(output, result, plan, done))
 
 
-def _check(request: Request, noise_file: Path | None) -> None:
-    levels = (request.field, request.sigma, request.snr)
+def _check(
+    request: Request,
+    field: FieldRequest,
+    masking: MaskRequest,
+    positions: TrajectoryRequest,
+    noise_file: Path | None,
+    drawn: bool,
+) -> None:
+    levels = (field.field, request.sigma, request.snr)
     given = [level for level in levels if level is not None]
     if len(given) > 1:
         raise click.UsageError("choose one of --field, --sigma and --snr")
-    if not given and request.acceleration is None:
+    if masking.acceleration is not None and positions.trajectory is not None:
         raise click.UsageError(
-            "nothing to simulate: give --field, --sigma, --snr or --acceleration"
+            "choose one of --acceleration and --trajectory; fewer --readouts undersample the latter"
+        )
+    check_mask(masking)
+    check_trajectory(positions)
+    other = (masking.acceleration, positions.trajectory, request.interference)
+    if not (given or drawn or any(option is not None for option in other)):
+        raise click.UsageError(
+            "nothing to simulate: give --field, --sigma, --snr, --interference, --acceleration or "
+            "--trajectory"
         )
     if given and not 0 < given[0] < np.inf:
         raise click.UsageError(
             f"{given[0]} is not a field, sigma or SNR: expected a positive number"
         )
-    if request.mask_kind is not None and request.acceleration is None:
-        raise click.UsageError("--mask needs --acceleration R")
-    if request.source_field is not None and request.field is None:
+    if field.source_field is not None and field.field is None and not drawn:
         raise click.UsageError("--source-field needs --field")
+    field.check()
+    if request.replay is not None and request.sigma is None:
+        raise click.UsageError("--replay needs --sigma S")
+    if request.replay is not None and positions.trajectory is not None:
+        raise click.UsageError("--replay needs a Cartesian readout, and --trajectory has none")
     if request.noise_free and noise_file is not None:
         raise click.UsageError("--noise and --noise-free contradict each other")
+    if drawn and noise_file is not None:
+        raise click.UsageError("--noise belongs to a file: a phantom has noise of its own")
 
 
-def _source_noise(scan: Scan, noise_file: Path | None, request: Request) -> KnownNoise:
+def _source_noise(
+    scan: Scan, noise_file: Path | None, request: Request, field: FieldRequest
+) -> KnownNoise:
     """Return the noise of the source; zero where it has none, or none is needed and known."""
     coils = scan.kspace.shape[1]
     nothing = np.zeros((coils, coils), np.complex128)
@@ -159,61 +205,18 @@ def _source_noise(scan: Scan, noise_file: Path | None, request: Request) -> Know
     try:
         return load_noise(scan, noise_file)
     except NoiseNotFound:
-        if (request.field, request.sigma, request.snr) == (None, None, None):
+        if (field.field, request.sigma, request.snr) == (None, None, None):
             return KnownNoise(nothing, scan.noise_profile, scan.noise_spectrum, "not known")
         raise
 
 
-def _plan(scan: Scan, known: KnownNoise, request: Request) -> Plan:
-    if request.field is not None:
-        return plan_field(known, request.field, request.source_field or scan.field_strength)
+def _plan(scan: Scan, known: KnownNoise, request: Request, field: FieldRequest) -> Plan:
+    if field.field is not None:
+        return plan_field(known, field, scan)
+    if request.sigma is not None and request.replay is not None:
+        return plan_replay(scan, known, request.sigma, request.replay)
     if request.sigma is not None:
         return plan_sigma(known, request.sigma)
     if request.snr is not None:
         return plan_snr(scan, known, request.snr)
     return plan_nothing(known)
-
-
-def _draw_mask(scan: Scan, request: Request) -> Numpy:
-    """Return lines along the phase encoding: `(kx,)`, or `(ky, 1)` where ky is the phase axis."""
-    if scan.mask is not None and not scan.mask.all():
-        raise ValueError("the scan is undersampled already; --acceleration needs a full one")
-    assert request.acceleration is not None
-    axis = -2 if scan.readout_axis == -1 else -1
-    mask = sim.mask(
-        request.mask_kind or "random",
-        scan.kspace.shape[-2:],
-        request.acceleration,
-        request.calibration,
-        request.seed,
-        axis=axis,
-    )
-    return mask[0] if axis == -1 else mask[:, :1]
-
-
-def _mask_record(request: Request) -> dict[str, Any]:
-    if request.acceleration is None:
-        return {}
-    return {
-        "acceleration": request.acceleration,
-        "mask": request.mask_kind or "random",
-        "calibration": request.calibration,
-    }
-
-
-def _slice(scan: Scan, degrade: Degrade, mask: Numpy | None, request: Request, index: int) -> Numpy:
-    """Return one noisier slice; samples that the source never acquired stay zero."""
-    kspace = scan.kspace[index]
-    acquired = (kspace != 0).any(axis=0)
-    if mask is not None:
-        acquired &= mask[index if len(mask) > 1 else 0] if mask.ndim == 3 else mask
-    generator = np.random.default_rng([request.seed, index])
-    noisy = degrade(
-        to_device(kspace, request.device), generator, to_device(acquired, request.device)
-    )
-    return np.where(acquired, to_numpy(noisy), 0).astype(kspace.dtype, copy=False)
-
-
-def _header(header: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in header.items() if not name.startswith(_STALE)}
-    return {**kept, "provenance": record}

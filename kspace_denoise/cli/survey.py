@@ -49,6 +49,8 @@ def survey(scan: Scan) -> Survey:
 
 def warnings_of(scan: Scan, seen: Survey) -> list[str]:
     """Return a sentence for everything that looks wrong."""
+    if scan.trajectory is not None:  # which has no rows, columns or centre to look at
+        return [*_bad_slices(seen, len(scan.kspace)), *scan.header.get("notes", [])]
     found = [
         *_bad_slices(seen, len(scan.kspace)),
         *_off_centre(seen),

@@ -20,11 +20,13 @@ from kspace_denoise.cli.common import (
     seed_option,
     training_bar,
 )
+from kspace_denoise.cli.options import penalty_option
+from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.denoiser import load
 from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.objectives import check_method
 from kspace_denoise.scan import Images, Scan
-from kspace_denoise.stages import STAGES, with_noise
+from kspace_denoise.stages import STAGES, check_cartesian, with_noise
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.train import train as train_denoiser
 
@@ -46,6 +48,8 @@ from kspace_denoise.training.train import train as train_denoiser
 @click.option("--start", type=PATH, metavar="MODEL", help="Continue from this denoiser's weights.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @calibration_option()
+@penalty_option()
+@readout_option()
 @later_option("--bval", "diffusion data")
 @later_option("--bvec", "diffusion data")
 @noise_option()
@@ -62,6 +66,8 @@ def train(
     start: Path | None,
     resume: bool,
     calibration: int | None,
+    penalty: float,
+    readout: int | None,
     noise_file: Path | None,
     seed: int,
     device: str,
@@ -81,7 +87,7 @@ def train(
     check_distinct(out, *sources, noise_file, config_file, start)
     config = TrainConfig() if config_file is None else TrainConfig.from_toml(config_file)
     config = config if minutes is None else config.replace(minutes=minutes, steps=None)
-    scans = [_with_noise(formats.read(path), noise_file) for path in sources]
+    scans = [_with_noise(formats.read(path), noise_file, readout) for path in sources]
     checkpoint = out.with_name(out.name + ".checkpoint")
     if resume and not checkpoint.exists():
         raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
@@ -97,6 +103,7 @@ def train(
         checkpoint=checkpoint,
         resume=resume,
         calibration=calibration,
+        regularisation=penalty,
         report=training_bar(f"{method} {stage}"),
     )
     denoiser.record["provenance"] = provenance.record(
@@ -105,16 +112,22 @@ def train(
         seed=seed,
         method=method,
         stage=stage,
+        calibration=calibration,
+        penalty=penalty,
     )
     denoiser.save(out)
     checkpoint.unlink()
     click.echo(f"{out}: {denoiser.record['steps']} steps in {denoiser.record['seconds']:.0f} s")
 
 
-def _with_noise(source: Scan | Images, noise_file: Path | None) -> Scan | Images:
+def _with_noise(
+    source: Scan | Images, noise_file: Path | None, readout: int | None
+) -> Scan | Images:
     """Settle the noise of a scan before any long work starts."""
     if isinstance(source, Images):
         return source
+    check_cartesian(source, "training")
+    source = with_readout(source, readout)
     note_unsampled_data(source)
     return with_noise(source, load_noise(source, noise_file))
 

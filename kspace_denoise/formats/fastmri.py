@@ -1,8 +1,9 @@
 """Reader of HDF5 files in the fastMRI layout, our own files included.
 
 A scan has `kspace` (slices, coils, ky, kx), or (slices, ky, kx) from a single coil, and possibly
-`mask`, `noise_covariance`, `noise_profile`, `noise_spectrum`, `ismrmrd_header`. Images are in
-`reconstruction`, `reconstruction_rss` or `reconstruction_esc`; `noise_sigma` belongs to the first.
+`mask`, `noise_covariance`, `noise_profile`, `noise_spectrum`, `ismrmrd_header`; or `trajectory`,
+and k-space is (slices, coils, readouts, samples). Images are in `reconstruction`,
+`reconstruction_rss` or `reconstruction_esc`; `noise_sigma` belongs to the first.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 
 from kspace_denoise.formats.hdf5 import (
+    attributes,
     contents,
     dataset_names,
     lazy_slices,
@@ -25,7 +27,7 @@ SCAN_ARRAYS = ("mask", "noise_covariance", "noise_profile", "noise_spectrum")
 """What stands beside the k-space of a scan, under the same name in the file."""
 
 RECONSTRUCTIONS = ("reconstruction", "reconstruction_rss", "reconstruction_esc")
-_NOT_IMAGES = {"kspace", "noise", "noise_sigma", *SCAN_ARRAYS}
+_NOT_IMAGES = {"kspace", "noise", "noise_sigma", "trajectory", *SCAN_ARRAYS}
 _MOST_SLICES = 16  # that are read in search of signal: opening a large file costs nothing
 
 
@@ -68,8 +70,11 @@ def _read_scan(path: str | Path, file: h5py.File) -> Scan:
         header["reconstruction_shape"] = shape
     arrays = {name: _optional(file, name) for name in SCAN_ARRAYS}
     arrays["mask"] = with_padding(arrays["mask"], header, kspace.shape[-1])
+    trajectory = _optional(file, "trajectory")
     try:
         return Scan(
+            trajectory=trajectory,
+            image_shape=None if trajectory is None else _image_shape(file["trajectory"]),
             kspace=kspace,
             field_strength=field_strength(path, header, kspace.shape),
             readout_axis=readout_axis(header),
@@ -87,6 +92,15 @@ def _reconstruction_shape(file: h5py.File, kspace: LazySlices) -> list[int] | No
             shape = [int(n) for n in file[name].shape[-2:]]
             return None if shape == list(kspace.shape[-2:]) else shape
     return None
+
+
+def _image_shape(trajectory: h5py.Dataset) -> tuple[int, int]:
+    """Return the `(y, x)` of the images that a trajectory samples, by default its own extent."""
+    shape = attributes(trajectory)[0].get("image_shape")
+    if isinstance(shape, list) and len(shape) == 2:
+        return int(shape[0]), int(shape[1])
+    extent = [2 * round(float(np.abs(trajectory[..., axis]).max())) for axis in (0, 1)]
+    return extent[0], extent[1]
 
 
 def _kspace(path: str | Path, file: h5py.File) -> LazySlices:

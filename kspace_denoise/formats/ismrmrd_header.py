@@ -1,11 +1,16 @@
 """The ISMRMRD XML header that travels inside fastMRI files."""
 
+import contextlib
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
+FIELD_OF_VIEW_UNKNOWN = "not known, 1 mm pixels assumed"
+RECON_SIZE_UNKNOWN = "not known, that of k-space assumed"
+"""What headers say that had to be made without knowing the one or the other."""
+
 
 def parse_header(xml: str) -> tuple[dict[str, Any], str | None]:
-    """Return what an ISMRMRD header says of the field strength and the matrices, and a note.
+    """Return what an ISMRMRD header says of field, matrices and sequence, and a note.
 
     A header that cannot be read stops nothing: the dictionary is then empty and the note says why.
     Matrices are `[x, y, z]`, as in the header; x is the readout direction. Elements are found
@@ -18,13 +23,38 @@ def parse_header(xml: str) -> tuple[dict[str, Any], str | None]:
         found = {
             "field_strength_T": _number(root, "systemFieldStrength_T"),
             "encoded_matrix": _triple(root, "encodedSpace", "matrixSize"),
-            "recon_matrix": _triple(root, "reconSpace", "matrixSize"),
-            "recon_field_of_view_mm": _triple(root, "reconSpace", "fieldOfView_mm"),
+            "recon_matrix": _unless(root, RECON_SIZE_UNKNOWN, "reconSpace", "matrixSize"),
+            "recon_field_of_view_mm": _unless(
+                root, FIELD_OF_VIEW_UNKNOWN, "reconSpace", "fieldOfView_mm"
+            ),
             "phase_encoding_limits": _limits(root),
+            "sequence": _sequence(root),
         }
     except (ElementTree.ParseError, ValueError) as error:
         return {}, f"ismrmrd_header not read: {error}"
     return {name: value for name, value in found.items() if value is not None}, None
+
+
+_TIMING = {
+    "TR": "repetition_time_ms",
+    "TE": "echo_time_ms",
+    "TI": "inversion_time_ms",
+    "flipAngle_deg": "flip_angle_deg",
+}
+
+
+def _sequence(root: ElementTree.Element) -> dict[str, Any] | None:
+    """Return what is said of the sequence, in milliseconds and degrees; of lists the first."""
+    found: dict[str, Any] = {}
+    for tag, name in _TIMING.items():
+        element = root.find(f".//{{*}}sequenceParameters/{{*}}{tag}")
+        with contextlib.suppress(ValueError):  # "N/A" says nothing
+            if element is not None:
+                found[name] = float(element.text or "")
+    kind = root.find(".//{*}sequenceParameters/{*}sequence_type")
+    if kind is not None and kind.text:
+        found["type"] = kind.text.strip()
+    return found or None
 
 
 def _number(root: ElementTree.Element, tag: str) -> float | None:
@@ -38,6 +68,12 @@ def _triple(root: ElementTree.Element, space: str, tag: str) -> list[float] | No
         return None
     numbers = [float(part.text or "") for part in parts if part is not None]
     return [int(n) if n.is_integer() else n for n in numbers]
+
+
+def _unless(root: ElementTree.Element, remark: str, space: str, tag: str) -> list[float] | None:
+    """Return a triple, unless the header remarks that it was made without knowing it."""
+    remarks = [element.text for element in root.iterfind(".//{*}userParameterString/{*}value")]
+    return None if remark in remarks else _triple(root, space, tag)
 
 
 def _limits(root: ElementTree.Element) -> dict[str, int] | None:

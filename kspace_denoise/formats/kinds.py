@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kspace_denoise.formats.ismrmrd_header import FIELD_OF_VIEW_UNKNOWN
+
 M4RAW_FIELD = 0.3
 """Field strength in tesla of all M4Raw scans (Lyu et al., Sci. Data 10:264, 2023)."""
 
@@ -35,4 +37,6 @@ def kind_of(path: str | Path, header: dict[str, Any], shape: tuple[int, ...]) ->
         return "M4Raw, one repetition"
     if "acceleration" in header and "num_low_frequency" in header:
         return "fastMRI, test set"
-    return "fastMRI" if "ismrmrd_header" in header else "HDF5 in the fastMRI layout"
+    xml = str(header.get("ismrmrd_header", FIELD_OF_VIEW_UNKNOWN))
+    ours = FIELD_OF_VIEW_UNKNOWN in xml  # a header that was made where there was none
+    return "HDF5 in the fastMRI layout" if ours else "fastMRI"

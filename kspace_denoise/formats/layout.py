@@ -1,9 +1,10 @@
 """Writer of our HDF5 layout, which is that of fastMRI with more beside it.
 
-Scans: `kspace`, `mask`, `noise_covariance`, `noise_profile`, `noise_spectrum`. Images:
-`reconstruction` (or `reconstruction_rss`, `reconstruction_esc`, as the header says) with
-`noise_sigma` beside it. The header goes into attributes, `ismrmrd_header` and `provenance` (JSON)
-into datasets.
+Scans: `kspace`, `mask`, `noise_covariance`, `noise_profile`, `noise_spectrum`, `trajectory`, and
+what fastMRI's own loader asks for: an `ismrmrd_header`, made where there is none, and of fully
+sampled k-space `reconstruction_rss`. Images: `reconstruction` (or `reconstruction_rss`,
+`reconstruction_esc`, as the header says) with `noise_sigma` beside it. The header goes into
+attributes, `ismrmrd_header` and `provenance` (JSON) into datasets.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,8 +16,10 @@ import numpy as np
 
 from kspace_denoise.formats.create import CheckDisk, create_hdf5
 from kspace_denoise.formats.fastmri import RECONSTRUCTIONS, SCAN_ARRAYS
+from kspace_denoise.formats.ismrmrd_writer import new_header
+from kspace_denoise.formats.rss_writer import RssWriter
 from kspace_denoise.provenance import to_json
-from kspace_denoise.scan import Images, Numpy, Scan
+from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 
 Progress: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
 
@@ -26,13 +29,14 @@ _OUTSIDE_ATTRIBUTES = {"ismrmrd_header", "ismrmrd", "provenance", "notes", "data
 def write_hdf5(
     path: str | Path,
     content: Scan | Images,
-    extra: Mapping[str, Numpy] | None = None,
+    extra: Mapping[str, Numpy | LazySlices] | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write a scan slice by slice, or images, so that reading gives back every bit.
 
     The file appears when it is complete; on failure nothing is left. `extra` are further datasets
-    by name; `progress` wraps the slice numbers of a scan.
+    by name; of those that are read when asked for, each slice is written after that of k-space.
+    `progress` wraps the slice numbers of a scan.
 
     Raises:
         TypeError: if the content is neither, or a header entry cannot be an attribute.
@@ -42,27 +46,49 @@ def write_hdf5(
     if not isinstance(content, (Scan, Images)):
         raise TypeError(f"cannot write a {type(content).__name__}, expected a Scan or Images")
     with create_hdf5(path) as (file, check_disk):
+        for name, values in (extra or {}).items():
+            if isinstance(values, LazySlices):
+                file.create_dataset(name, values.shape, values.dtype)
+            else:
+                _write_array(file, name, values)
         if isinstance(content, Scan):
-            _write_scan(file, content, progress or iter, check_disk)
+            lazy = {n: v for n, v in (extra or {}).items() if isinstance(v, LazySlices)}
+            _write_scan(file, content, lazy, progress or iter, check_disk)
         else:
             _write_images(file, content)
-        for name, values in (extra or {}).items():
-            _write_array(file, name, values)
 
 
-def _write_scan(file: h5py.File, scan: Scan, progress: Progress, check_disk: CheckDisk) -> None:
+def _write_scan(
+    file: h5py.File,
+    scan: Scan,
+    extra: Mapping[str, LazySlices],
+    progress: Progress,
+    check_disk: CheckDisk,
+) -> None:
     header = dict(scan.header)
     _set_unless_said(header, "field_strength_T", scan.field_strength)
     _set_unless_said(header, "readout_axis", scan.readout_axis)
+    header.setdefault("ismrmrd_header", new_header(scan))
+    header.setdefault("acquisition", header.get("contrast", "unknown"))
+    header.setdefault("patient_id", "unknown")
     write_header(file, header)
     for name in SCAN_ARRAYS:
         values = getattr(scan, name)
         if values is not None:
             _write_array(file, name, values)
+    if scan.trajectory is not None:
+        file["trajectory"] = np.asarray(scan.trajectory, np.float32)
+        file["trajectory"].attrs["image_shape"] = scan.image_shape
+    magnitudes = RssWriter(file, scan)
     dataset = file.create_dataset("kspace", scan.kspace.shape, scan.kspace.dtype)
     for index in progress(range(len(scan.kspace))):
-        dataset[index] = scan.kspace[index]
+        kspace = scan.kspace[index]
+        dataset[index] = kspace
+        magnitudes.write(index, kspace)
+        for name, slices in extra.items():
+            file[name][index] = slices[index]
         check_disk()
+    magnitudes.finish()
 
 
 def _set_unless_said(header: dict[str, Any], name: str, value: float | None) -> None:

@@ -13,6 +13,7 @@ from kspace_denoise.objectives import make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import (
     Stage,
+    check_cartesian,
     check_sampling,
     check_stage,
     coil_sigma,
@@ -41,6 +42,7 @@ def train(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     calibration: int | None = None,
+    regularisation: float = 0.0,
     report: Report | None = None,
 ) -> Denoiser:
     """Train a denoiser on noisy scans alone, of one or of many subjects.
@@ -48,7 +50,8 @@ def train(
     Every slice is whitened with its scan's noise covariance and, after SENSE, reconstructed and
     divided by its noise map. `Images` (complex or magnitude, with a sigma) are taken as they are,
     whatever the stage. `start` continues from a denoiser trained before, `resume` from
-    `checkpoint`, which is written as training goes.
+    `checkpoint`, which is written as training goes. `calibration` and `regularisation` are those
+    of the SENSE images, see `denoise`.
 
     Raises:
         ValueError: if the method or stage does not exist, or the scans cannot be trained on.
@@ -58,7 +61,7 @@ def train(
     objective = make_objective(method, config.paper, **config.objective)
     stage = check_stage(stage)
     sources = [scans] if isinstance(scans, (Scan, Images)) else list(scans)
-    images = NoisyImages.from_arrays(noisy_images(sources, stage, calibration))
+    images = NoisyImages.from_arrays(noisy_images(sources, stage, calibration, regularisation))
     if start is not None:
         config = config.replace(network=start.config.network)
     network = build_network(config.network, images.channels, seed)
@@ -92,7 +95,10 @@ def train(
 
 
 def noisy_images(
-    sources: Iterable[Source], stage: Stage, calibration: int | None = None
+    sources: Iterable[Source],
+    stage: Stage,
+    calibration: int | None = None,
+    regularisation: float = 0.0,
 ) -> Iterator[np.ndarray]:
     """Yield the images (y, x) in SNR units that a stage's denoiser is trained on.
 
@@ -101,6 +107,7 @@ def noisy_images(
     """
     for source in sources:
         if isinstance(source, Scan):
+            check_cartesian(source, "training")
             check_sampling(source.mask, stage)
             noise = known_noise(source)
             for index in range(len(source.kspace)):
@@ -111,7 +118,9 @@ def noisy_images(
                     white = recon.whiten(kspace, noise.covariance)
                     yield from in_snr_units(ifft2c(white), coil_sigma(white, noise))
                 else:
-                    piece = reconstruct_slice(kspace, noise, mask, calibration)
+                    piece = reconstruct_slice(
+                        kspace, noise, mask, calibration, regularisation=regularisation
+                    )
                     yield from stage_images(piece, stage)
         else:
             yield from in_snr_units(source.data[:], known_sigma(source))

@@ -53,6 +53,15 @@ def test_a_magnitude_reference_makes_it_a_magnitude_score(
     assert (found["pixels"], found["mask"], found["data_range"]) == ("magnitude", "none", 4)
 
 
+def test_magnitudes_of_complex_images_are_compared_where_asked(
+    tmp_path: Path, truth: np.ndarray, noisy: np.ndarray
+) -> None:
+    found = scores(tmp_path, noisy * np.exp(1j), truth, "--magnitude")
+    assert found["psnr_db"] == pytest.approx(psnr(np.abs(noisy), np.abs(truth), data_range=2))
+    assert found["nmse"] == pytest.approx(nmse(np.abs(noisy), np.abs(truth)))
+    assert (found["pixels"], found["mask"]) == ("magnitude", "none")
+
+
 def test_crops_are_central(tmp_path: Path, truth: np.ndarray, noisy: np.ndarray) -> None:
     found = scores(tmp_path, np.abs(noisy), np.abs(truth)[:, 4:-4, 4:-4], "--crop", 20)
     a, b = np.abs(noisy)[:, 10:30, 8:28], np.abs(truth)[:, 10:30, 8:28]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.cli.conftest import SIGMA
+from kspace_denoise import sim
+from tests.cli.conftest import SIGMA, covariance
 from tests.cli.runner import fail, files_in, succeed
 from tests.formats.files import HEADER, kspace, write_coded, write_fastmri, write_file
 
@@ -82,6 +83,7 @@ def test_what_contradicts_itself(scan_file: Path) -> None:
     header = HEADER.replace("<y>10</y>", "<y>32</y>").replace("2.8936", "1.5")
     with h5py.File(scan_file, "r+") as file:
         file["mask"] = mask
+        del file["ismrmrd_header"]
         file["ismrmrd_header"] = header
         file.attrs["num_low_frequency"] = 4
     said = warnings(scan_file)
@@ -109,6 +111,37 @@ def test_lines_that_the_mask_leaves_out_are_not_called_zero_filled(scan_file: Pa
         file["kspace"][...] = file["kspace"][:] * mask
         file["mask"] = mask
     assert warnings(scan_file) == []
+
+
+def test_snr_and_the_highest_field(scan_file: Path) -> None:
+    """The SNR is the one that `simulate --snr` works with."""
+    out = scan_file.with_name("out.h5")
+    succeed("simulate", scan_file, out, "--snr", 12, "--device", "cpu")
+    found = json.loads(succeed("info", out, "--json").stdout)
+    assert found["snr"] == pytest.approx(12, rel=0.03)
+    assert found["highest_field_T"] == 3.0  # body noise, without relaxation
+    assert "highest_field_with_sequence_T" not in found
+    assert "snr" in succeed("info", out).stdout
+    succeed("simulate", scan_file, out, "--sigma", 0.1, "--acceleration", 2, "--calibration", 8)
+    assert json.loads(succeed("info", out, "--json").stdout)["snr"] is None
+
+
+def test_the_highest_field_for_the_sequence_of_the_header(scan_file: Path) -> None:
+    parameters = (
+        "<sequenceParameters><TR>500</TR><TE>10</TE><TI>100</TI><flipAngle_deg>90</flipAngle_deg>"
+        "<sequence_type>TurboSpinEcho</sequence_type></sequenceParameters></ismrmrdHeader>"
+    )
+    with h5py.File(scan_file, "r+") as file:
+        header = file["ismrmrd_header"][()].decode()
+        del file["ismrmrd_header"]
+        file["ismrmrd_header"] = header.replace("</ismrmrdHeader>", parameters)
+    found = json.loads(succeed("info", scan_file, "--json").stdout)
+    sequence = sim.sequence("spin-echo", repetition_time=0.5, echo_time=0.01)
+    highest = sim.highest_field(covariance(), 3.0, sequence=sequence)
+    assert found["sequence"] == "spin-echo, white matter"
+    assert found["highest_field_with_sequence_T"] == pytest.approx(highest)
+    options = ["--sequence", "spin-echo", "--device", "cpu", "--field"]
+    succeed("simulate", scan_file, scan_file.with_name("out.h5"), *options, highest)
 
 
 def test_noise_that_is_not_flat_is_said(scan_file: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -155,3 +156,22 @@ def test_a_noise_scan_can_be_given(clean_file: Path, config: Path, tmp_path: Pat
         file["noise"] = noise.astype(np.complex64)
     train(clean_file, config, tmp_path / "m", "--noise", tmp_path / "noise.h5")
     assert (tmp_path / "m").exists()
+
+
+def test_lambda_tames_undersampling_on_the_way(scan_file: Path, config: Path) -> None:
+    """SENSE with λ is what `reconstruct --lambda` gives, in training as in denoising."""
+    out, image, model = (scan_file.with_name(n) for n in ("o.h5", "i.h5", "m.safetensors"))
+    half = scan_file.with_name("half.h5")
+    cpu = ["--device", "cpu"]
+    options = ["--acceleration", 2, "--calibration", 12, "--mask", "equispaced", *cpu]
+    succeed("simulate", scan_file, half, *options)
+    common = ["--calibration", 12, "--lambda", 0.3, *cpu]
+    succeed("reconstruct", half, image, "--method", "sense", *common)
+    succeed("denoise", half, out, "--model", "nlm", *common)
+    with h5py.File(out) as done, h5py.File(image) as expected:
+        np.testing.assert_array_equal(done["noisy"][:], expected["reconstruction"][:])
+        np.testing.assert_array_equal(done["noisy_sigma"][:], expected["noise_sigma"][:])
+    train(half, config, model, "--lambda", 0.3)
+    tamed = load(model).record["losses"]
+    train(half, config, model)
+    assert load(model).record["losses"] != tamed

@@ -126,6 +126,12 @@ BAD_SCANS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no kspace": (lambda path: write_file(path, data=np.ones((2, 2))), r"holds data \(2, 2\)"),
     "real": (lambda path: write_file(path, kspace=kspace().real), "kspace is float32"),
     "two-dimensional": (lambda path: write_file(path, kspace=kspace()[0, 0]), r"shape \(24, 10\)"),
+    "no slices": (lambda path: write_file(path, kspace=kspace()[:0]), r"shape \(0, 2, 24, 10\)"),
+    "no lines": (lambda path: write_file(path, kspace=kspace()[..., :0]), r"shape \(3, 2, 24, 0\)"),
+    "trajectory": (
+        lambda path: write_file(path, kspace=kspace(), trajectory=np.ones((24, 9, 2))),
+        r"bad.h5: trajectory is float64 \(24, 9, 2\), but k-space has \(24, 10\)",
+    ),
     "zero": (lambda path: write_file(path, kspace=0 * kspace()), "holds zeros only"),
     "nan": (lambda path: write_file(path, kspace=_with_nan()), "slice 1 holds 1 value"),
     "mask": (

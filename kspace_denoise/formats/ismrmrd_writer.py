@@ -1,0 +1,116 @@
+"""A minimal valid ISMRMRD header for k-space that comes without one, as fastMRI's loader needs."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from typing import Any
+
+from kspace_denoise.crop import recon_matrix
+from kspace_denoise.formats.ismrmrd_header import FIELD_OF_VIEW_UNKNOWN, RECON_SIZE_UNKNOWN
+from kspace_denoise.scan import Scan
+
+NAMESPACE = "http://www.ismrm.org/ISMRMRD"
+_PROTON_HZ_PER_TESLA = 42.577478518e6  # CODATA 2018
+
+_TRAJECTORIES = {"radial": "radial", "golden-angle": "goldenangle", "spiral": "spiral"}
+_TIMING = {
+    "TR": "repetition_time_ms",
+    "TE": "echo_time_ms",
+    "TI": "inversion_time_ms",
+    "flipAngle_deg": "flip_angle_deg",
+    "sequence_type": "type",
+}
+
+
+def new_header(scan: Scan) -> str:
+    """Return an ISMRMRD header with the matrices of a scan, its field and its timing.
+
+    x is the readout: ky where the readout axis is -2 or not known (as in fastMRI), else kx. The
+    field of view, which ISMRMRD demands, is not known; pixels of 1 mm stand in, and say so, as does
+    a size of images that had to be assumed.
+    """
+    remarks = {"field_of_view": FIELD_OF_VIEW_UNKNOWN}
+    encoded: tuple[int, ...] = scan.image_shape or scan.kspace.shape[-2:]
+    recon = encoded
+    try:
+        recon = recon_matrix(scan)
+    except ValueError:
+        remarks["recon_size"] = RECON_SIZE_UNKNOWN
+    step = 1 if scan.readout_axis != -1 else -1
+    field = scan.field_strength
+    root = ElementTree.Element("ismrmrdHeader", xmlns=NAMESPACE)
+    system = _add(root, "acquisitionSystemInformation")
+    if field is not None:
+        _add(system, "systemFieldStrength_T", f"{field:g}")
+    _add(system, "receiverChannels", scan.kspace.shape[1])
+    conditions = _add(root, "experimentalConditions")
+    _add(conditions, "H1resonanceFrequency_Hz", round((field or 0) * _PROTON_HZ_PER_TESLA))
+    _add_encoding(root, encoded[::step], recon[::step], scan)
+    _add_sequence(root, scan.header.get("ismrmrd", {}).get("sequence", {}))
+    parameters = _add(root, "userParameters")
+    for name, value in remarks.items():
+        remark = _add(parameters, "userParameterString")
+        _add(remark, "name", name)
+        _add(remark, "value", value)
+    ElementTree.indent(root, " ")
+    text = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+
+
+def changed_header(
+    xml: str,
+    field: float | None = None,
+    timing: Mapping[str, float] | None = None,
+    trajectory: str | None = None,
+) -> str:
+    """Return a header that says another field (tesla), timing or trajectory; all else stays.
+
+    `timing` is in milliseconds and degrees, by the names that `parse_header` gives. What the
+    header does not hold is not added.
+    """
+    tags = {name: tag for tag, name in _TIMING.items()}
+    values = {tags[name]: f"{value:g}" for name, value in (timing or {}).items()}
+    if field is not None:
+        values["systemFieldStrength_T"] = f"{field:g}"
+        values["H1resonanceFrequency_Hz"] = f"{round(field * _PROTON_HZ_PER_TESLA)}"
+    if trajectory is not None:
+        values["trajectory"] = _TRAJECTORIES.get(trajectory, "other")
+    for tag, value in values.items():
+        xml = re.sub(rf"(<(?:\w+:)?{tag}>)[^<]*(</)", rf"\g<1>{value}\g<2>", xml)
+    return xml
+
+
+def _add(parent: ElementTree.Element, tag: str, value: Any = None) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, tag)
+    element.text = None if value is None else str(value)
+    return element
+
+
+def _add_encoding(
+    root: ElementTree.Element, encoded: tuple[int, ...], recon: tuple[int, ...], scan: Scan
+) -> None:
+    """Add the encoding (x, y): every line acquired, DC at n // 2."""
+    encoding = _add(root, "encoding")
+    for space, (x, y) in (("encodedSpace", encoded), ("reconSpace", recon)):
+        parent = _add(encoding, space)
+        for tag in ("matrixSize", "fieldOfView_mm"):
+            size = _add(parent, tag)
+            for axis, length in zip("xyz", (x, y, 1), strict=True):
+                _add(size, axis, length)
+    limits = _add(encoding, "encodingLimits")
+    for tag, count in (("kspace_encoding_step_1", encoded[1]), ("slice", len(scan.kspace))):
+        limit = _add(limits, tag)
+        for name, value in (("minimum", 0), ("maximum", count - 1)):
+            _add(limit, name, value)
+        _add(limit, "center", count // 2)
+    kind = str(scan.header.get("trajectory_kind"))
+    other = "cartesian" if scan.trajectory is None else "other"
+    _add(encoding, "trajectory", _TRAJECTORIES.get(kind, other))
+
+
+def _add_sequence(root: ElementTree.Element, said: dict[str, Any]) -> None:
+    if said:
+        parent = _add(root, "sequenceParameters")
+        for tag, name in _TIMING.items():
+            if name in said:
+                _add(parent, tag, said[name])
