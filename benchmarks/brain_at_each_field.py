@@ -44,8 +44,8 @@ class Protocol(NamedTuple):
 PROTOCOL = (
     Protocol(1.5, 1.0, 1),
     Protocol(0.55, 0.5, 1),
-    Protocol(0.3, 0.5, 2),
-    Protocol(0.055, 0.25, 16),
+    Protocol(0.3, 0.5, 1),
+    Protocol(0.055, 0.25, 4),
 )
 
 
@@ -72,7 +72,7 @@ def scan(seed: int, protocol: Protocol) -> tuple[kd.Scan, np.ndarray, np.ndarray
         noise_law="mixed",
         **protocol._asdict(),
     )
-    kept = kd.Scan(low.kspace[None], noise_covariance=low.noise_covariance)
+    kept = kd.Scan(kspace=low.kspace[None], noise_covariance=low.noise_covariance)
     scale = (protocol.field / SOURCE) ** 2 * low.record["relaxation_factor"]
     return kept, scale * clean, mask
 
