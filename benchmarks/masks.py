@@ -165,7 +165,7 @@ def jam(levels: int) -> None:
     for index in range(1, levels):
         level = np.full(size[0] * size[1], index)
         order = generator.permutation(level.size).astype(np.int32)
-        density = poisson_disc._fill(size, level, order).mean()
+        density = poisson_disc._fill(size, level, order, np.arange(level.size)).mean()
         squared = poisson_disc._DISTANCES[index]
         print(f"distance sqrt({squared:3d})  density {density:.4f}  R = {1 / density:6.2f}")
 

@@ -16,10 +16,13 @@ def numpy_generator(seed: Seed) -> np.random.Generator:
 
     Raises:
         TypeError: if the seed is neither an integer nor a numpy generator.
+        ValueError: if it is a negative integer.
     """
     if isinstance(seed, np.random.Generator):
         return seed
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        if seed < 0:
+            raise ValueError(f"seed is {seed}, expected an integer of at least 0")
         return np.random.default_rng(int(seed))
     raise TypeError(
         f"seed is {seed!r}, expected an integer or a numpy.random.Generator; pass e.g. seed=0"

@@ -3,14 +3,16 @@
 import math
 from dataclasses import dataclass
 
+import array_api_compat
 import numpy as np
 from scipy.ndimage import convolve1d
 
-from kspace_denoise.arrays import Array, is_complex, like, namespace
+from kspace_denoise.arrays import Array, complex_dtype, is_complex, like, namespace, real_dtype
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.sim.distribution import Values, as_given, double, positive
+from kspace_denoise.sim.distribution import Values, as_given, finite, not_nan, positive_number
 
 _REACH = 4  # the kernel ends at this many standard deviations
+_FAR = 100.0  # standard deviations from which on the density is 0 in double precision
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class BlurredNoise:
         blur: standard deviation of the Gaussian in pixels.
 
     Raises:
+        TypeError: if either is an array.
         ValueError: if either is not positive and finite.
     """
 
@@ -33,12 +36,12 @@ class BlurredNoise:
     blur: float
 
     def __post_init__(self) -> None:
-        positive(self.sigma, "sigma")
-        positive(self.blur, "blur")
+        positive_number(self.sigma, "sigma")
+        positive_number(self.blur, "blur")
 
     def mean(self, image: float | Array) -> float | Array:
-        """Return x: the noise has no bias."""
-        return image
+        """Return x: the noise has no bias. Whole numbers come back in single precision."""
+        return _floating(image) if array_api_compat.is_array_api_obj(image) else image
 
     def variance(self, image: float | Array) -> float | Array:
         """Return sigma^2, that of each real component, for every pixel of the image."""
@@ -46,8 +49,9 @@ class BlurredNoise:
 
     def density(self, value: float | Array, image: float | Array) -> float | Array:
         """Return the probability density of one real pixel: that of N(x, sigma^2)."""
-        z = (double(value) - double(image)) / self.sigma
-        return as_given(np.exp(-(z**2) / 2) / (math.sqrt(2 * math.pi) * self.sigma), value)
+        z = np.abs(not_nan(value, "value") - finite(image, "image")) / self.sigma
+        height = math.sqrt(2 * math.pi) * self.sigma
+        return as_given(np.exp(-(np.minimum(z, _FAR) ** 2) / 2) / height, value, image)
 
     def autocorrelation(self, dy: int, dx: int) -> float:
         """Return the correlation of two pixels at this distance (the shorter way round).
@@ -62,6 +66,8 @@ class BlurredNoise:
 
     def sample(self, image: Array, seed: Seed) -> Array:
         """Return the noisy image `(..., y, x)`; a complex image gets circular complex noise.
+
+        An image of whole numbers comes back in single precision.
 
         Raises:
             ValueError: if the image is smaller than the kernel, or holds NaN or infinity.
@@ -79,7 +85,8 @@ class BlurredNoise:
         noise = self._draw(generator, shape)
         if is_complex(image):
             noise = noise + 1j * self._draw(generator, shape)
-        return image + like(noise, image, image.dtype)
+        clean = _floating(image)
+        return clean + like(noise, clean, clean.dtype)
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Values:
         first, second = generator.standard_normal((2, *shape))
@@ -95,3 +102,9 @@ class BlurredNoise:
         kernel: Values = np.exp(-0.5 * (np.arange(-reach, reach + 1) / self.blur) ** 2)
         kernel /= kernel.sum()
         return kernel
+
+
+def _floating(image: Array) -> Array:
+    """Return the image in single or double precision, where noise has room."""
+    dtype = complex_dtype(image) if is_complex(image) else real_dtype(image)
+    return namespace(image).astype(image, dtype, copy=False)

@@ -14,7 +14,7 @@ import numpy as np
 from kspace_denoise.arrays import Array
 from kspace_denoise.random import Seed, numpy_generator
 from kspace_denoise.sim.coil_data import check_coil_data
-from kspace_denoise.sim.distribution import positive
+from kspace_denoise.sim.distribution import positive_number
 from kspace_denoise.sim.readouts import check_readout_axis, from_readouts, readout_shape
 from kspace_denoise.sim.room import Room
 
@@ -75,15 +75,17 @@ def interference(
         readout_axis: -1 or -2, along which axis the receiver samples in time.
         room: the sources and detectors.
         couplings_seed: of how the sources couple to coils and detectors, the same for all slices
-            of a scan that are simulated one at a time; None: drawn from `seed` as well.
+            of a scan that are simulated one at a time; None: drawn from `seed` as well. Every call
+            is a scan of its own: the couplings wander all the way in each such slice, and begin
+            anew in the next.
 
     Raises:
-        TypeError: if the k-space is not complex.
+        TypeError: if the k-space is not complex, or sigma no number.
         ValueError: if k-space, sigma or readout axis do not fit.
     """
     check_coil_data(kspace, "k-space")
     check_readout_axis(readout_axis)
-    positive(sigma, "sigma")
+    positive_number(sigma, "sigma")
     room = Room() if room is None else room
     generator = numpy_generator(seed)
     fixed = generator if couplings_seed is None else numpy_generator(couplings_seed)

@@ -7,7 +7,7 @@ from scipy.special import gammainc, gammaln, xlogy
 
 from kspace_denoise.arrays import Array
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.sim.distribution import as_given, double, not_negative, positive
+from kspace_denoise.sim.distribution import as_given, not_nan, not_negative, positive_number
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,14 @@ class GammaNoise:
         shape: a, the inverse of the variance of g ("looks").
 
     Raises:
-        ValueError: if the shape is not positive and finite.
+        TypeError: if the shape is an array.
+        ValueError: if it is not positive and finite.
     """
 
     shape: float
 
     def __post_init__(self) -> None:
-        positive(self.shape, "shape")
+        positive_number(self.shape, "shape")
 
     def mean(self, image: float | Array) -> float | Array:
         """Return x: the noise has no bias."""
@@ -39,21 +40,22 @@ class GammaNoise:
 
     def density(self, value: float | Array, image: float | Array) -> float | Array:
         """Return the probability density at a value; where the image is 0, infinite at 0."""
-        true, given = np.broadcast_arrays(not_negative(image, "image"), double(value))
+        true, given = np.broadcast_arrays(not_negative(image, "image"), not_nan(value, "value"))
         unit = np.where(true > 0, true, 1.0)
-        g = np.maximum(given, 0) / unit
+        outside = (given < 0) | np.isinf(given)
+        g = np.where(outside, 1.0, given) / unit
         # log(a^a g^(a-1) exp(-a g) / Gamma(a)), without the large terms of a large shape
         log = xlogy(self.shape - 1, g) + self.shape * (1 - g) + self._log_peak()
         spike = np.where(given == 0, np.inf, 0.0)
         density = np.where(true > 0, np.exp(log) / unit, spike)
-        return as_given(np.where(given < 0, 0.0, density), value)
+        return as_given(np.where(outside, 0.0, density), value, image)
 
     def cdf(self, value: float | Array, image: float | Array) -> float | Array:
         """Return the probability of at most this value."""
-        true, given = np.broadcast_arrays(not_negative(image, "image"), double(value))
+        true, given = np.broadcast_arrays(not_negative(image, "image"), not_nan(value, "value"))
         g = np.maximum(given, 0) / np.where(true > 0, true, 1.0)
         probability = np.where(true > 0, gammainc(self.shape, self.shape * g), 1.0)
-        return as_given(np.where(given < 0, 0.0, probability), value)
+        return as_given(np.where(given < 0, 0.0, probability), value, image)
 
     def sample(self, image: float | Array, seed: Seed) -> float | Array:
         """Draw an independent value for each pixel, on the host.

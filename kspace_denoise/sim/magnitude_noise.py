@@ -7,15 +7,23 @@
 import math
 from dataclasses import dataclass
 
-import array_api_compat
 import numpy as np
 from scipy.special import chndtr, gammaln, hyp1f1, ive, ndtr, poch, xlogy
 
 from kspace_denoise.arrays import Array
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.sim.distribution import Values, as_given, double, not_negative, positive
+from kspace_denoise.sim.distribution import (
+    Values,
+    as_given,
+    double,
+    not_nan,
+    not_negative,
+    positive,
+)
 
 _FAR = 1e4  # squared SNR per coil from which on a series and a Gaussian are exact enough
+_CERTAIN = 1e40  # squared SNR over two from which on mean and amplitude are one number
+_LARGEST = 1e100  # SNR; squares of it stay finite
 _TINY = 1e-290  # a Bessel function under it has lost digits
 _TERMS = 60  # of the power series there; enough for 1000 coils
 
@@ -53,8 +61,8 @@ class MagnitudeNoise:
     def mean(self, amplitude: float | Array) -> float | Array:
         """Return the mean magnitude, sigma sqrt(2) G(L + 1/2)/G(L) 1F1(-1/2; L; -A^2/2sigma^2)."""
         sigma, coils, true, x = self._terms(amplitude)
-        mean = math.sqrt(2) * sigma * _half_moment(coils, x)
-        return as_given(np.where(sigma > 0, mean, true), amplitude)
+        mean = math.sqrt(2) * sigma * _half_moment(coils, np.minimum(x, _CERTAIN))
+        return self._as_given(np.where((sigma > 0) & (x < _CERTAIN), mean, true), amplitude)
 
     def variance(self, amplitude: float | Array) -> float | Array:
         """Return the variance of the magnitude: A^2 + 2 L sigma^2 - mean^2, without cancellation.
@@ -62,13 +70,7 @@ class MagnitudeNoise:
         It grows from (2L - 2 (G(L + 1/2)/G(L))^2) sigma^2 at no signal to sigma^2.
         """
         sigma, coils, _, x = self._terms(amplitude)
-        near = 2 * x + 2 * coils - 2 * _half_moment(coils, x) ** 2
-        far = np.maximum(x, _FAR * coils / 2)
-        # mean = A (1 + d); x d in powers of 1/x (Abramowitz and Stegun 13.5.1).
-        a, b, c, d = (coils - k - 0.5 for k in range(4))
-        series = a / 2 * (1 - b / (4 * far) * (1 - c / (2 * far) * (1 - 5 * d / (8 * far))))
-        tail = 2 * (coils - series * (2 + series / far))
-        return as_given(sigma**2 * np.where(x < far, near, tail), amplitude)
+        return self._as_given(sigma**2 * _unit_variance(coils, x), amplitude)
 
     def cdf(self, magnitude: float | Array, amplitude: float | Array) -> float | Array:
         """Return the probability of a magnitude up to the given one.
@@ -77,15 +79,14 @@ class MagnitudeNoise:
         1e-5.
         """
         sigma, coils, true, x = self._terms(amplitude)
-        given = double(magnitude)
-        scaled = np.where(sigma > 0, np.maximum(given, 0) / np.where(sigma > 0, sigma, 1), 0)
+        given, unit = not_nan(magnitude, "magnitude"), np.where(sigma > 0, sigma, 1.0)
         far = x > _FAR * coils / 2
-        near = chndtr(scaled**2, 2 * coils, np.where(far, 0, 2 * x))
-        mean, spread = double(self.mean(true)), np.sqrt(double(self.variance(true)))
-        gaussian = ndtr((given - mean) / np.where(spread > 0, spread, 1))
+        near = chndtr(_over(np.maximum(given, 0), unit) ** 2, 2 * coils, np.where(far, 0, 2 * x))
+        mean = double(MagnitudeNoise(sigma, coils).mean(true))
+        away = np.sign(given - mean) * _over(np.abs(given - mean), unit)
+        gaussian = ndtr(away / np.sqrt(_unit_variance(coils, x)))
         probability = np.where(given > 0, np.where(far, gaussian, near), 0.0)
-        reference = magnitude if array_api_compat.is_array_api_obj(magnitude) else amplitude
-        return as_given(np.where(sigma > 0, probability, given >= true), reference)
+        return self._as_given(np.where(sigma > 0, probability, given >= true), magnitude, amplitude)
 
     def density(self, magnitude: float | Array, amplitude: float | Array) -> float | Array:
         """Return the probability density at a magnitude, per unit of it.
@@ -93,17 +94,16 @@ class MagnitudeNoise:
         m/s^2 (m/A)^(L-1) exp(-(m^2 + A^2)/2s^2) I_(L-1)(m A/s^2), in logarithms, so that it holds
         at any SNR and for hundreds of coils. Where sigma is 0 it is infinite at the amplitude.
         """
-        sigma, coils, true, _ = self._terms(amplitude)
-        given = double(magnitude)
-        if np.any(np.isnan(given)):
-            raise ValueError("magnitude holds NaN")
-        unit = np.where(sigma > 0, sigma, 1.0)
-        scaled = np.maximum(given, 0) / unit
-        density = np.exp(_log_density(scaled, true / unit, coils)) / unit
-        spike = np.where(given == true, np.inf, 0.0)
-        density = np.where(given < 0, 0.0, np.where(sigma > 0, density, spike))
-        reference = magnitude if array_api_compat.is_array_api_obj(magnitude) else amplitude
-        return as_given(density, reference)
+        sigma, coils, true, x = self._terms(amplitude)
+        given = not_nan(magnitude, "magnitude")
+        outside, certain = (given < 0) | np.isinf(given), x >= _CERTAIN
+        inside, unit = np.where(outside, 0.0, given), np.where(sigma > 0, sigma, 1.0)
+        m, a = (_over(np.where(certain, 0.0, part), unit) for part in (inside, true))
+        log = _log_density(m, a, coils)
+        away = np.minimum(_over(np.abs(inside - true), unit), _LARGEST)
+        log = np.where(certain, -(away**2) / 2 - math.log(2 * math.pi) / 2, log)
+        density = np.where(sigma > 0, np.exp(log) / unit, np.where(given == true, np.inf, 0.0))
+        return self._as_given(np.where(outside, 0.0, density), magnitude, amplitude)
 
     def sample(self, amplitude: float | Array, seed: Seed) -> float | Array:
         """Draw one independent magnitude for each amplitude, on the host in double precision.
@@ -113,15 +113,38 @@ class MagnitudeNoise:
         sigma, coils, true, x = self._terms(amplitude)
         generator = numpy_generator(seed)
         shape = np.broadcast_shapes(sigma.shape, coils.shape, true.shape)
-        square = generator.noncentral_chisquare(2 * coils, 2 * x, size=shape)
-        return as_given(np.where(sigma > 0, sigma * np.sqrt(square), true), amplitude)
+        square = generator.noncentral_chisquare(2 * coils, 2 * np.minimum(x, _CERTAIN), size=shape)
+        random = (sigma > 0) & (x < _CERTAIN)
+        return self._as_given(np.where(random, sigma * np.sqrt(square), true), amplitude)
 
     def _terms(self, amplitude: float | Array) -> tuple[Array, Array, Array, Array]:
         """Return sigma, coils, A and A^2/2 sigma^2 (0 where sigma is) in double precision."""
         sigma, coils = double(self.sigma), double(self.coils)
         true = not_negative(amplitude, "amplitude")
-        snr = np.where(sigma > 0, true / np.where(sigma > 0, sigma, 1), 0)
+        snr = np.where(sigma > 0, _over(true, np.where(sigma > 0, sigma, 1)), 0)
         return sigma, coils, true, snr**2 / 2
+
+    def _as_given(self, values: Values, *arguments: float | Array) -> float | Array:
+        """Return values of the kind of the first array among arguments, sigma and coils."""
+        return as_given(values, *arguments, self.sigma, self.coils)
+
+
+def _over(x: Values, unit: Values) -> Values:
+    """Return x / unit for x >= 0, where it is too large to be squared the largest that can be."""
+    with np.errstate(over="ignore"):
+        ratio: Values = np.minimum(x / unit, _LARGEST)
+    return ratio
+
+
+def _unit_variance(coils: Values, x: Values) -> Values:
+    """Return the variance for sigma = 1."""
+    far = np.maximum(x, _FAR * coils / 2)
+    near = 2 * x + 2 * coils - 2 * _half_moment(coils, np.minimum(x, _FAR * coils / 2)) ** 2
+    # mean = A (1 + d); x d in powers of 1/x (Abramowitz and Stegun 13.5.1).
+    a, b, c, d = (coils - k - 0.5 for k in range(4))
+    series = a / 2 * (1 - b / (4 * far) * (1 - c / (2 * far) * (1 - 5 * d / (8 * far))))
+    variance: Values = np.where(x < far, near, 2 * (coils - series * (2 + series / far)))
+    return variance
 
 
 def _half_moment(coils: Values, x: Values) -> Values:

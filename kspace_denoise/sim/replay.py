@@ -77,8 +77,11 @@ def noise_cross_spectra(recording: Array, samples: int) -> Recording:
 
     Raises:
         TypeError: if the recording is not complex.
-        ValueError: if it holds NaN, or fewer than four segments for each coil.
+        ValueError: if it holds NaN, or fewer than four segments for each coil; if `samples` is not
+            a whole number of at least 1.
     """
+    if samples < 1 or samples != int(samples):
+        raise ValueError(f"samples is {samples!r}, expected a whole number of at least 1")
     recorded = _recorded(recording)
     coils, repeats, length = recorded.shape
     pieces = max(length // samples, 1)

@@ -1,8 +1,13 @@
 """What an unshielded room does to a scanner: its sources of interference and its detectors."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
+
+LONGEST_RINGING = 100.0
+"""Samples: a band of 1 / (100 pi), 0.3 % of the readout's; a receiver of an image is far wider."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +26,13 @@ class Room:
         detectors: how many channels record the interference alone.
         detector_noise: thermal sigma of a detector over the sigma of its interference.
         ringing: samples in which the response of a coil decays by 1/e: the longer, the narrower
-            its band. 0 leaves the interference white.
+            its band, 1 / (pi ringing). 0 leaves the interference white; at most 100.
         detector_ringing: the same of a detector.
-        wander: relative change of the couplings over the scan, as the patient moves.
+        wander: relative change of the couplings from the middle of the scan to either end, as the
+            patient moves.
 
     Raises:
+        TypeError: if a setting is no number, or the lines are no sequence of numbers.
         ValueError: if a number lies outside its range, or power is given to sources that there
             are none of.
     """
@@ -42,22 +49,22 @@ class Room:
     wander: float = 0.1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", _frequencies(self.lines))
         for name in ("line_share", "modulation"):
             _check(name, getattr(self, name), 1.0)
-        for name in ("drift", "detector_noise", "ringing", "detector_ringing", "wander"):
+        for name in ("ringing", "detector_ringing"):
+            _check(name, getattr(self, name), LONGEST_RINGING)
+        for name in ("drift", "detector_noise", "wander"):
             _check(name, getattr(self, name), math.inf)
-        for line in self.lines:
-            if not -0.5 <= line < 0.5:
-                raise ValueError(
-                    f"a line lies at {line!r} cycles per sample, expected -0.5 <= f < 0.5: divide "
-                    "its frequency in Hz by the readout bandwidth"
-                )
         for name in ("broadband", "detectors"):
             count = getattr(self, name)
             if not (isinstance(count, int) and count >= 0):
                 raise ValueError(f"{name} is {count!r}, expected a whole number of at least 0")
         if self.detectors == 0:
             raise ValueError("detectors is 0, expected at least 1")
+        self._check_shares()
+
+    def _check_shares(self) -> None:
         if not self.lines and self.line_share > 0:
             raise ValueError(
                 f"line_share is {self.line_share}, but there are no lines; pass line_share=0"
@@ -80,7 +87,23 @@ class Room:
         return {**asdict(self), "lines": list(self.lines)}
 
 
-def _check(name: str, value: float, largest: float) -> None:
-    if not (0 <= value <= largest and math.isfinite(value)):
+def _frequencies(lines: object) -> tuple[float, ...]:
+    """Return the frequencies as plain numbers, from a sequence or an array."""
+    frequencies = tuple(lines) if isinstance(lines, Iterable) else (None,)
+    if not all(isinstance(line, Real) for line in frequencies):
+        raise TypeError(f"lines is {lines!r}, expected frequencies such as (0.1,)")
+    for line in frequencies:
+        if not -0.5 <= line < 0.5:
+            raise ValueError(
+                f"a line lies at {line!r} cycles per sample, expected -0.5 <= f < 0.5: divide "
+                "its frequency in Hz by the readout bandwidth"
+            )
+    return tuple(float(line) for line in frequencies)
+
+
+def _check(name: str, value: object, largest: float) -> None:
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}, expected a number")
+    if not (0 <= float(value) <= largest and math.isfinite(value)):
         upper = "and finite" if largest == math.inf else f"and at most {largest:g}"
         raise ValueError(f"{name} is {value!r}, expected at least 0 {upper}")

@@ -98,6 +98,25 @@ def test_kinds_seeds_and_purity(kind, rng):
         assert not np.array_equal(to_numpy(drawn), to_numpy(noise.sample(given, 1)))
 
 
+def test_whole_numbers_do_not_truncate_the_noise(kind):
+    noise, image = BlurredNoise(0.5, 0.5), np.arange(72).reshape(1, 8, 9)
+    given = kind(image)
+    drawn = noise.sample(given, 0)
+    assert_same_kind(drawn, given)
+    for result in (drawn, noise.mean(given), noise.variance(given)):
+        assert to_numpy(result).dtype == np.float32
+    expected = noise.sample(image.astype(np.float32), 0)
+    np.testing.assert_array_equal(to_numpy(drawn), expected)
+    np.testing.assert_array_equal(to_numpy(given), image)
+    np.testing.assert_array_equal(to_numpy(noise.mean(given)), image)
+
+
+def test_density_far_away_is_zero():
+    for sigma in (1.0, 1e-200):
+        values = BlurredNoise(sigma, 1.0).density([-np.inf, 1e9, np.inf], 0.0)
+        np.testing.assert_array_equal(values, 0)
+
+
 def test_bad_input_is_refused():
     for bad in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match=r"sigma is .* expected finite numbers above 0"):
@@ -109,5 +128,12 @@ def test_bad_input_is_refused():
             BlurredNoise(1.0, 1.0).sample(np.zeros(shape), 0)
     with pytest.raises(ValueError, match="image holds values that are NaN"):
         BlurredNoise(1.0, 1.0).sample(np.full((9, 9), np.nan), 0)
+    with pytest.raises(ValueError, match="value holds NaN"):
+        BlurredNoise(1.0, 1.0).density(math.nan, 0.0)
+    with pytest.raises(ValueError, match="image holds values that are NaN"):
+        BlurredNoise(1.0, 1.0).density(0.0, math.inf)
+    for arguments in ((np.ones((9, 9)), 1.0), (1.0, np.ones((9, 9)))):
+        with pytest.raises(TypeError, match=r"is an array of shape \(9, 9\), expected one number"):
+            BlurredNoise(*arguments)
     with pytest.raises(TypeError, match="got complex64 values"):
         BlurredNoise(1.0, 1.0).density(np.ones(2, np.complex64), 0.0)

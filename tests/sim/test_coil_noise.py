@@ -59,3 +59,8 @@ def test_gradients_pass_through_added_noise():
     torch.abs(sim.add_noise(kspace, np.eye(1), seed=0)).sum().backward()
     assert kspace.grad is not None
     assert bool((kspace.grad.abs() > 0).all())
+
+
+def test_a_negative_seed_is_refused_by_name():
+    with pytest.raises(ValueError, match="seed is -1, expected an integer of at least 0"):
+        sim.noise_like(np.zeros((1, 4, 4), np.complex64), np.eye(1), seed=-1)

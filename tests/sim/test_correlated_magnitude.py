@@ -23,14 +23,17 @@ def directions(psi):
 
 
 @pytest.mark.parametrize("coils", [1, 3, 16])
-@pytest.mark.parametrize("snr", [0.0, 0.5, 3.0, 40.0, 1e4])
+@pytest.mark.parametrize("snr", [0.0, 0.5, 3.0, 40.0, 1e4, 1e5, 1e6, 1e8])
 def test_moments_of_white_coils_are_those_of_the_chi_law(coils, snr):
     signal = np.zeros((coils, 1, 1), complex)
     signal[0] = 0.7j * snr
     moments = magnitude_moments(signal, 2 * 0.7**2 * np.eye(coils))
     noise = MagnitudeNoise(0.7, coils)
-    assert moments.mean.item() == pytest.approx(noise.mean(0.7 * snr), rel=1e-11)
-    assert moments.variance.item() == pytest.approx(noise.variance(0.7 * snr), rel=1e-8)
+    assert moments.mean.item() == pytest.approx(noise.mean(0.7 * snr), rel=1e-12)
+    # The closed form itself cancels below an SNR of 100 sqrt(coils), and is a series above.
+    assert moments.variance.item() == pytest.approx(
+        noise.variance(0.7 * snr), rel=1e-12 + 1e-13 * min(snr, 40) ** 2
+    )
 
 
 @pytest.mark.parametrize("coils", [1, 2, 5])

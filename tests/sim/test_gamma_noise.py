@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from kspace_denoise import metrics
-from kspace_denoise.arrays import to_numpy
 from kspace_denoise.sim import GammaNoise
-from tests.helpers import assert_same_kind
+from tests.sim.image_laws import check_image_law
 from tests.statistics import kolmogorov, mean_error, within_chance
 
 
@@ -48,6 +47,9 @@ def test_closed_forms():
     assert GammaNoise(2.0).cdf(-0.5, 2.0) == 0
     np.testing.assert_array_equal(GammaNoise(2.0).density([0.0, 1.0], 0.0), [np.inf, 0])
     np.testing.assert_array_equal(GammaNoise(2.0).cdf([0.0, 1.0], 0.0), 1)
+    for true in (0.0, 2.0):
+        np.testing.assert_array_equal(GammaNoise(2.0).density([-np.inf, np.inf], true), 0)
+        np.testing.assert_array_equal(GammaNoise(2.0).cdf([-np.inf, np.inf], true), [0, 1])
 
 
 def test_psnr_is_that_of_the_mean_square(rng):
@@ -62,15 +64,7 @@ def test_psnr_is_that_of_the_mean_square(rng):
 
 def test_kinds_seeds_and_purity(kind):
     image = np.linspace(0, 3, 12, dtype=np.float32).reshape(3, 4)
-    given, noise = kind(image), GammaNoise(5.0)
-    for result in (noise.sample(given, 0), noise.mean(given), noise.variance(given)):
-        assert_same_kind(result, given)
-        assert to_numpy(result).dtype == np.float32
-    np.testing.assert_array_equal(to_numpy(given), image)
-    first = to_numpy(noise.sample(given, 0))
-    np.testing.assert_array_equal(first, to_numpy(noise.sample(given, 0)))
-    assert not np.array_equal(first, to_numpy(noise.sample(given, 1)))
-    assert first[0, 0] == 0
+    check_image_law(GammaNoise(5.0), image, kind)
 
 
 def test_bad_input_is_refused():
@@ -81,5 +75,10 @@ def test_bad_input_is_refused():
         GammaNoise(10.0).sample(np.array([-0.1, 1.0]), 0)
     with pytest.raises(ValueError, match="image is nan"):
         GammaNoise(10.0).sample(np.array([np.nan, 1.0]), 0)
+    for law in (GammaNoise(10.0).density, GammaNoise(10.0).cdf):
+        with pytest.raises(ValueError, match="value holds NaN"):
+            law([0.1, math.nan], 0.1)
+    with pytest.raises(TypeError, match=r"shape is an array of shape \(3,\), expected one number"):
+        GammaNoise(np.ones(3))
     with pytest.raises(TypeError, match="got complex128 values, expected real ones"):
         GammaNoise(10.0).density(1.0, 1j)

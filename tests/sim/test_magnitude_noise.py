@@ -137,21 +137,59 @@ def test_samples_are_of_the_kind_given_and_follow_the_seed(kind):
     assert isinstance(MagnitudeNoise(1.0).sample(2.0, 0), float)
 
 
+@pytest.mark.parametrize("sigma", [1e-200, 1e-50, 1e-30])
+@pytest.mark.parametrize("coils", [1, 4, 64])
+def test_any_snr_is_finite(sigma, coils):
+    noise = MagnitudeNoise(sigma, coils)
+    assert noise.mean(1.0) == 1
+    assert noise.variance(1.0) == pytest.approx(sigma**2, rel=1e-9, abs=0)
+    assert noise.density(1.0, 1.0) * sigma == pytest.approx(1 / math.sqrt(2 * math.pi), rel=1e-9)
+    assert noise.sample(1.0, 0) == pytest.approx(1, rel=1e-15)
+    np.testing.assert_array_equal(noise.cdf([0.0, 1 - 1e-9, 1 + 1e-9, 9.0], 1.0), [0, 0, 1, 1])
+    np.testing.assert_array_equal(noise.density([1 - 1e-9, 1 + 1e-9], 1.0), 0)
+    assert noise.cdf(1.0, 0.0) == 1
+    assert noise.density(1.0, 0.0) == 0
+
+
+def test_infinite_magnitudes_have_no_density():
+    for noise in (MagnitudeNoise(1.0), MagnitudeNoise(2.0, 8), MagnitudeNoise(0.0)):
+        for amplitude in (0.0, 1.0, 1e7):
+            np.testing.assert_array_equal(noise.density([-np.inf, np.inf], amplitude), 0)
+            np.testing.assert_array_equal(noise.cdf([-np.inf, np.inf], amplitude), [0, 1])
+
+
+def test_maps_of_sigma_or_coils_give_the_kind(kind):
+    given = kind(np.array([0.5, 1.0, 2.0], np.float32))
+    for noise in (MagnitudeNoise(given), MagnitudeNoise(1.0, given)):
+        for result in (
+            noise.mean(2.0),
+            noise.variance(2.0),
+            noise.cdf(1.0, 2.0),
+            noise.density(1.0, 2.0),
+            noise.sample(2.0, 0),
+        ):
+            assert_same_kind(result, given)
+            assert to_numpy(result).dtype == np.float32
+            assert tuple(result.shape) == (3,)
+
+
 def test_bad_parameters_are_refused():
     with pytest.raises(ValueError, match="sigma is -1 to 2, expected finite values of at least 0"):
         MagnitudeNoise(np.array([-1.0, 2.0]))
-    with pytest.raises(ValueError, match="coils is 0 to 0, expected finite numbers above 0"):
+    with pytest.raises(ValueError, match="coils is 0, expected finite numbers above 0"):
         MagnitudeNoise(1.0, 0)
-    with pytest.raises(ValueError, match="sigma is nan to nan"):
+    with pytest.raises(ValueError, match="sigma is nan, expected"):
         MagnitudeNoise(math.nan)
-    with pytest.raises(
-        ValueError, match="amplitude is -1 to -1, expected finite values of at least 0"
-    ):
+    with pytest.raises(ValueError, match="amplitude is -1, expected finite values of at least 0"):
         MagnitudeNoise(1.0).mean(-1.0)
-    with pytest.raises(ValueError, match="amplitude is nan to nan"):
+    with pytest.raises(ValueError, match="amplitude is nan, expected"):
         MagnitudeNoise(1.0).density(1.0, math.nan)
-    with pytest.raises(ValueError, match="magnitude holds NaN"):
-        MagnitudeNoise(1.0).density(math.nan, 1.0)
+    for law in (MagnitudeNoise(1.0).density, MagnitudeNoise(1.0).cdf):
+        with pytest.raises(ValueError, match="magnitude holds NaN"):
+            law([1.0, math.nan], 1.0)
+    for sigma in ("a", None):
+        with pytest.raises(TypeError, match=f"got {sigma!r}, expected a real number or an array"):
+            MagnitudeNoise(sigma)
     with pytest.raises(TypeError, match="seed is None"):
         MagnitudeNoise(1.0).sample(1.0, None)
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from kspace_denoise import metrics
-from kspace_denoise.arrays import to_numpy
 from kspace_denoise.sim import PoissonNoise
-from tests.helpers import assert_same_kind
+from tests.sim.image_laws import check_image_law
 from tests.statistics import kolmogorov, mean_error, within_chance
 
 
@@ -48,6 +47,25 @@ def test_probabilities_sum_to_the_distribution():
     )
 
 
+def test_infinite_values_have_no_probability():
+    np.testing.assert_array_equal(PoissonNoise(200.0).density([-np.inf, np.inf], 0.1), 0)
+    np.testing.assert_array_equal(PoissonNoise(200.0).cdf([-np.inf, np.inf], 0.1), [0, 1])
+
+
+@pytest.mark.parametrize("photons", [1e6, 1e7, 1e9])
+def test_whole_counts_are_told_apart_however_many(photons):
+    noise, counts = PoissonNoise(photons), photons + np.arange(-3.0, 4.0)
+    assert np.all(noise.density(counts / photons, 1.0) > 0)
+    for between in (0.3, 0.5, 0.7):
+        assert np.all(noise.density((counts + between) / photons, 1.0) == 0)
+    steps = noise.cdf(counts / photons, 1.0)
+    np.testing.assert_array_equal(noise.cdf((counts + 0.5) / photons, 1.0), steps)
+    probability = noise.density(counts[1:] / photons, 1.0)
+    np.testing.assert_allclose(np.diff(steps), probability, rtol=1e-4)
+    near = noise.density(1.0, 1.0) * math.sqrt(2 * math.pi * photons)
+    assert near == pytest.approx(1, rel=2e-6)  # Stirling: 1 - 1 / 12 photons
+
+
 @pytest.mark.parametrize(
     ("photons", "mean", "psnr"), [(200, 0.147, 31.34), (200, 0.183, 30.39), (700, 0.531, 31.20)]
 )
@@ -64,16 +82,8 @@ def test_psnr_is_that_of_the_mean(rng, photons, mean, psnr):
 
 def test_kinds_seeds_and_purity(kind):
     image = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    given, noise = kind(image), PoissonNoise(50.0)
-    for result in (noise.sample(given, 0), noise.mean(given), noise.variance(given)):
-        assert_same_kind(result, given)
-        assert to_numpy(result).dtype == np.float32
-    np.testing.assert_array_equal(to_numpy(given), image)
-    first = to_numpy(noise.sample(given, 0))
-    np.testing.assert_array_equal(first, to_numpy(noise.sample(given, 0)))
-    assert not np.array_equal(first, to_numpy(noise.sample(given, 1)))
-    assert first[0, 0] == 0
-    assert noise.sample(np.full((5, 5), 100.0), 0).max() > 1  # nothing is clipped
+    check_image_law(PoissonNoise(50.0), image, kind)
+    assert PoissonNoise(50.0).sample(np.full((5, 5), 100.0), 0).max() > 1  # nothing is clipped
 
 
 def test_bad_input_is_refused():
@@ -86,5 +96,12 @@ def test_bad_input_is_refused():
         PoissonNoise(10.0).sample(np.array([np.nan, 1.0]), 0)
     with pytest.raises(TypeError, match="got complex64 values, expected real ones"):
         PoissonNoise(10.0).sample(np.ones(3, np.complex64), 0)
+    for law in (PoissonNoise(10.0).density, PoissonNoise(10.0).cdf):
+        with pytest.raises(ValueError, match="value holds NaN"):
+            law([0.1, math.nan], 0.1)
+    with pytest.raises(TypeError, match=r"photons is an array of shape \(2, 2\), expected one"):
+        PoissonNoise(np.ones((2, 2)))
+    with pytest.raises(TypeError, match="photons is '9', expected one number"):
+        PoissonNoise("9")
     with pytest.raises(TypeError, match="seed is None"):
         PoissonNoise(10.0).sample(np.ones(3), None)

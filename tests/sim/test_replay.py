@@ -136,6 +136,9 @@ def test_bad_recordings_are_refused(rng):
         replay(kspace=np.zeros((2, 8, 17), np.complex64))
     with pytest.raises(ValueError, match="holds 7 segments of 16 samples, expected at least 8"):
         replay(recording[:, :7], mode="spectrum")
+    for samples in (0, -1, 2.5):
+        with pytest.raises(ValueError, match=f"samples is {samples}, expected a whole number"):
+            noise_cross_spectra(recording, samples)
     with pytest.raises(ValueError, match="recording holds values that are NaN"):
         replay(recording * np.nan)
     with pytest.raises(ValueError, match="the recording has 2 coils, the k-space 3"):

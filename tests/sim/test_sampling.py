@@ -211,7 +211,8 @@ def test_achieved_acceleration_takes_any_array(kind):
         (("caipi", (4, 4), 5, 0), r"acceleration=5 has no lattice that fits into \(4, 4\)"),
         (("caipi", (4, 4), 17, 0), "leaves none of the 16 samples"),
         (("caipi", (64, 64), 65, 0), "acceleration=65 is more than 64"),
-        (("random", (8, 64), 4, 8.5), "calibration=8.5 lines, expected 0 to the 64"),
+        (("random", (8, 64), 4, 8.5), r"calibration=8\.5, expected a whole number of lines"),
+        (("random", (8, 64), 4, 8.0), r"calibration=8\.0, expected a whole number of lines"),
         (("random", (8, 64.5), 4, 8), "expected two positive integers"),
         (("random", (8, 64), 4, 65), "calibration=65 lines, expected 0 to the 64"),
         (("random", (8, 64), 4, -1), "calibration=-1 lines"),
@@ -226,6 +227,18 @@ def test_rejects_impossible_masks(arguments, message):
         mask(*arguments, seed=0)
     with pytest.raises(ValueError, match=message):
         mask_probability(*arguments)
+
+
+@pytest.mark.parametrize("shape", [64, None])
+def test_rejects_a_shape_that_is_no_pair(shape):
+    with pytest.raises(TypeError, match=r"mask shape is .*, expected two positive integers"):
+        mask("random", shape, 4, 8, seed=0)
+
+
+def test_probability_is_zero_where_no_seed_acquires():
+    probability = mask_probability("random", (2, 64), 8, 8)
+    np.testing.assert_array_equal(probability[:, 28:36], 1)
+    assert probability.sum() == 2 * 8
 
 
 def test_rejects_another_axis():

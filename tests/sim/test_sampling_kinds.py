@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kspace_denoise.sim import achieved_acceleration, mask, mask_probability
+from kspace_denoise.sim import MASKS, achieved_acceleration, mask, mask_probability
 from kspace_denoise.sim.sampling.caipi import best_lattice
 from kspace_denoise.sim.sampling.fixed_size import inclusion, systematic
 
@@ -120,6 +120,13 @@ def test_fastmri_tosses_a_coin_for_each_line(n, acceleration, calibration, chanc
     spread = np.sqrt((n - calibration) * chance * (1 - chance))
     assert abs(np.mean(counts) - n / acceleration) < 5 * spread / np.sqrt(2000)
     assert abs(np.std(counts) / spread - 1) < 5 / np.sqrt(2 * 2000)
+
+
+def test_fastmri_masks_may_be_empty_as_published():
+    """Two lines at R = 2 are both left out every fourth time; E[P] stays that of the coin."""
+    empty = sum(not mask("fastmri", (1, 2), 2, 0, seed).any() for seed in range(400))
+    assert abs(empty - 100) < 5 * np.sqrt(400 * 3 / 16)
+    assert "may be empty" in MASKS["fastmri"]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ import pytest
 
 from kspace_denoise.fourier import fft2c
 from kspace_denoise.sim import mask, mask_probability, poisson_probability
+from kspace_denoise.sim.sampling import poisson_estimate
 from kspace_denoise.sim.sampling.fixed_size import systematic
 from kspace_denoise.sim.sampling.plan import Plan
-from kspace_denoise.sim.sampling.poisson_disc import draw_poisson, least_distance
+from kspace_denoise.sim.sampling.poisson_disc import draw_poisson, least_distance, planned_density
 
 
 def nearest_offence(plan, drawn):
@@ -84,12 +85,52 @@ def test_probability_is_the_mean_of_the_masks(size, acceleration):
     assert square.max() < 6**2
 
 
-def test_standard_error_is_the_scatter_of_estimates():
-    runs = [poisson_probability((48, 48), 4, 6, seed=s, draws=16) for s in range(16)]
-    p = np.stack([run.probability for run in runs]).astype(float)
-    error = np.stack([run.standard_error for run in runs]).astype(float)
-    free = (p < 1).all(axis=0)
-    assert abs(p.var(axis=0, ddof=1)[free].mean() / (error**2).mean(axis=0)[free].mean() - 1) < 0.3
+def test_standard_error_is_the_scatter_of_estimates(monkeypatch):
+    """Of 500 estimates, from independent points of the planned density, which are fast to draw."""
+    density = planned_density(Plan((24, 24), 4, 2)).reshape(24, 24)
+    monkeypatch.setattr(
+        poisson_estimate, "draw_poisson", lambda plan, rng: rng.random(plan.size) < density
+    )
+    runs = [poisson_probability((24, 24), 4, 2, seed=s, draws=16) for s in range(500)]
+    p = np.stack([run.probability.ravel() for run in runs]).astype(float)
+    variance = np.stack([run.standard_error.ravel() for run in runs]).astype(float) ** 2
+    first = np.unique((variance.mean(axis=0) / density.ravel() ** 2).round(9), return_index=True)[1]
+    first = first[variance.mean(axis=0)[first] > 0]  # one point of each group
+    assert len(first) >= 8
+    ratio = variance.mean(axis=0)[first] / p.var(axis=0, ddof=1)[first]
+    # A variance of 500 has a spread of sqrt(2 / 499), 500 means of 15 one of sqrt(2 / 7500).
+    bound = 4.5 * np.sqrt((2 / 499 + 2 / 7500) / len(first))
+    assert abs(ratio.mean() - 1) < bound < 0.12
+
+
+@pytest.mark.parametrize(("size", "block", "draws"), [((64, 64), 6, 160), ((20, 41), 2, 300)])
+def test_probability_holds_around_the_block(size, block, draws):
+    """The calibration takes no part in the discs: next to it the density is as planned."""
+    found = poisson_probability(size, 8, block, seed=0, draws=draws)
+    generator = np.random.default_rng(1)
+    total = sum(mask("poisson", size, 8, block, generator).astype(int) for _ in range(draws))
+    p, error = (values.astype(float) for values in found)
+    y, x = (np.arange(n) - n // 2 + block // 2 for n in size)
+    away = np.maximum(
+        *np.broadcast_arrays(*(np.maximum(-a, a - block + 1) for a in (y[:, None], x)))
+    )
+    for ring in (1, 2, 3):
+        here = away == ring
+        # Two means of as many draws; samples repel each other, so binomial counts vary more.
+        chance = np.sqrt(2 * np.sum((p * (1 - p))[here]) / draws)
+        assert abs(np.sum((total / draws - p)[here])) < 4 * chance
+        off = (total / draws - p)[here] / np.sqrt(p * (1 - p) / draws + error**2)[here]
+        assert np.abs(off).max() < 4.5  # the worst of 50 points
+
+
+def test_calibration_does_not_thin_out_what_is_around_it():
+    plan = Plan((64, 64), 8, 6)
+    generator = np.random.default_rng(0)
+    mean = sum(draw_poisson(plan, generator).astype(int) for _ in range(300)) / 300
+    ring = np.zeros(plan.size, bool)
+    ring[28:36, 28:36] = True
+    ring[plan.block] = False
+    assert mean[ring].sum() > 0.8 * planned_density(plan).reshape(plan.size)[ring].sum()
 
 
 def test_probability_is_that_of_the_seed():

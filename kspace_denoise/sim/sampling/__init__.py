@@ -7,7 +7,7 @@ from kspace_denoise.sim.sampling.masks import (
     mask_probability,
     poisson_probability,
 )
-from kspace_denoise.sim.sampling.poisson_disc import MaskEstimate
+from kspace_denoise.sim.sampling.poisson_estimate import MaskEstimate
 
 __all__ = [
     "MASKS",

@@ -75,7 +75,7 @@ FAMILIES = {
         published.jalal_probability,
     ),
     "fastmri": Family(
-        "fastMRI: each line by the toss of a coin, R on average only",
+        "fastMRI: each line by the toss of a coin; R on average only, and a mask may be empty",
         1,
         usual_calibration,
         published.draw_fastmri,

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from collections.abc import Sized
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,7 +11,7 @@ from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.random import Seed, numpy_generator
 from kspace_denoise.sim.sampling.families import FAMILIES
 from kspace_denoise.sim.sampling.plan import Family, Mask, Plan
-from kspace_denoise.sim.sampling.poisson_disc import MaskEstimate, estimate_poisson
+from kspace_denoise.sim.sampling.poisson_estimate import MaskEstimate, estimate_poisson
 
 DRAWS = 64
 
@@ -44,7 +45,8 @@ def mask(
 
     Raises:
         ValueError: if no mask of this kind has these numbers.
-        TypeError: if the acceleration is no number, or the seed neither integer nor generator.
+        TypeError: if shape is no pair, the acceleration no number, or the seed neither integer nor
+            generator.
     """
     family, plan = _checked(kind, shape, acceleration, calibration, axis)
     keep = family.draw(plan, numpy_generator(seed))
@@ -65,8 +67,11 @@ def mask_probability(
     """Return E[P], the probability that `mask` acquires each sample: float32 `(ky, kx)`.
 
     It is exact, not estimated, except for `poisson`, where it is the mean of `draws` masks over
-    elliptic rings (see `poisson_probability`, which also tells the standard error); `seed` and
-    `draws` concern that kind only. The other arguments and errors are those of `mask`.
+    like points (see `poisson_probability`, which also tells the standard error); `seed` and `draws`
+    concern that kind only. The other arguments and errors are those of `mask`.
+
+    It is 0 where no seed ever acquires a sample: outside a calibration that is all there is to
+    keep. What divides by E[P] has to refuse such masks.
     """
     family, plan = _checked(kind, shape, acceleration, calibration, axis)
     if family.probability is None:
@@ -84,6 +89,10 @@ def poisson_probability(
     draws: int = DRAWS,
 ) -> MaskEstimate:
     """Estimate E[P] of Poisson discs, and its standard error: two float32 `(ky, kx)`.
+
+    Points share what was drawn of them: elliptic rings, and in the middle those of one density and
+    one distance from the block. The standard error goes down with the number of draws; what points
+    of a ring differ by does not: 1 to 2 % of E[P] from 64 x 64 points on, 4 % on 20 x 41.
 
     Raises:
         ValueError: as `mask` does; if `draws` is less than 2, or so few that points are never
@@ -119,6 +128,8 @@ def _checked(
 ) -> tuple[Family, Plan]:
     """Return the family and what it draws from, or refuse."""
     family = _family(kind)
+    if not isinstance(shape, Sized):
+        raise TypeError(f"mask shape is {shape!r}, expected two positive integers (ky, kx)")
     if len(shape) != 2 or not all(_is_whole(n) and n >= 1 for n in shape):
         raise ValueError(f"mask shape is {tuple(shape)}, expected two positive integers (ky, kx)")
     if axis not in (-1, -2):
@@ -130,7 +141,9 @@ def _checked(
     size = tuple(int(n) for n in (shape if axis == -1 else shape[::-1]))[-family.dimensions :]
     if calibration is None:
         calibration = family.calibration(size, float(acceleration))
-    if not (_is_whole(calibration) and 0 <= calibration <= min(size)):
+    if not _is_whole(calibration):
+        raise ValueError(f"calibration={calibration!r}, expected a whole number of lines, or None")
+    if not 0 <= calibration <= min(size):
         raise ValueError(
             f"calibration={calibration} lines, expected 0 to the {min(size)} there are, or None"
         )

@@ -5,11 +5,10 @@ radius (random sequential adsorption; Bridson, SIGGRAPH sketches 2007, is the us
 continuum). k-space counts as periodic, so that its edges are no denser than the rest. The radius
 grows linearly from the centre to three times as much at the edges. Distances on a grid are 1,
 sqrt(2), 2, sqrt(5), ... and nothing between, so a radius between two of them is one of the two at
-random, point by point.
+random, point by point. The calibration block is no sample to keep away from: it lies on top.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -34,25 +33,20 @@ _FULL = np.concatenate(
     ]
 )
 _CHUNK = 2**18
-_RING = 256
-
-
-class MaskEstimate(NamedTuple):
-    """E[P] `(ky, kx)` from draws, and its standard error, point by point."""
-
-    probability: Mask
-    standard_error: Mask
 
 
 def draw_poisson(plan: Plan, generator: np.random.Generator) -> Mask:
-    """Keep exactly `round(N / R)` points; the block is on top of the discs and counts."""
+    """Keep exactly `round(N / R)` points; the block is on top of the discs and counts.
+
+    Discs are drawn around it and not inside: next to it the density is that of anywhere else.
+    """
     count = int(plan.left(plan.total))
     outer = plan.outer()
     for more in (1, 1, 1, 1.1, 1.5, math.inf):  # until there are enough; usually at once
-        density = planned_density(plan, more * _excess(count))
+        density = planned_density(plan, more * excess(count))
         order = generator.permutation(plan.samples).astype(np.int32)
         level = _level(density, generator)
-        taken = _fill(plan.size, level, order)
+        taken = _fill(plan.size, level, order, outer)
         taken &= generator.random(plan.samples) < density / _FULL[-1]
         found = outer[taken[outer]]
         if len(found) >= count:
@@ -71,68 +65,39 @@ def least_distance(plan: Plan) -> Mask:
     constraint. Should the grid be full too soon three times running, smaller radii are taken: that
     concerns masks of some ten samples.
     """
-    density = planned_density(plan, _excess(plan.left(plan.total)))
-    level = np.interp(-density, -_FULL, _LEVELS)
-    distance: Mask = np.sqrt(_DISTANCES[np.floor(level).astype(np.int64)])
+    density = planned_density(plan, excess(plan.left(plan.total)))
+    distance: Mask = np.sqrt(_DISTANCES[np.floor(_mean_level(density)).astype(np.int64)])
     return distance.reshape(plan.size)
 
 
-def planned_density(plan: Plan, excess: float = 1.0) -> Mask:
+def planned_density(plan: Plan, factor: float = 1.0) -> Mask:
     """Return the density (flat) that the radii are made for; outside the block it adds up."""
     outer = plan.outer()
     weights = _weights(plan.size)
     density = np.ones(plan.samples)
-    density[outer] = inclusion(weights[outer], plan.left(plan.total) * excess)
+    density[outer] = inclusion(weights[outer], plan.left(plan.total) * factor)
     return density
 
 
-def estimate_poisson(plan: Plan, generator: np.random.Generator, draws: int) -> MaskEstimate:
-    """Return E[P] of `draw_poisson` from a number of draws.
-
-    E[P] depends on the position through the planned density almost alone, so that all points of an
-    elliptic ring one point wide are averaged: the ratio of drawn to planned samples is taken ring
-    by ring. The standard error is that of the ratio, from the scatter between the draws.
-
-    Raises:
-        ValueError: if some points are never drawn.
-    """
-    probability = planned_density(plan)
-    free = np.flatnonzero((probability > 0) & (probability < 1))
-    planned = planned_density(plan, _excess(plan.left(plan.total)))[free]
-    ring = _rings(_radius(plan.size)[free] * min(plan.size) / 2)
-    expected = np.bincount(ring, planned)
-    ratios = np.stack(
-        [
-            np.bincount(ring, draw_poisson(plan, generator).ravel()[free]) / expected
-            for _ in range(draws)
-        ]
-    )
-    ratio = ratios.mean(axis=0)
-    if not ratio.all():
-        raise ValueError(
-            f"{draws} draws never took some of the samples, whose probability stays unknown; "
-            "ask for more draws, or a lower acceleration"
-        )
-    error = np.zeros(plan.samples)
-    probability[free] = np.minimum(ratio[ring] * planned, 1)
-    error[free] = (ratios.std(axis=0, ddof=1) / math.sqrt(draws))[ring] * planned
-    return MaskEstimate(probability.reshape(plan.size), error.reshape(plan.size))
-
-
-def _excess(count: float) -> float:
+def excess(count: float) -> float:
     """Return planned over wanted samples: what the table is off, and three standard deviations."""
     return 1.02 + 1.5 / math.sqrt(max(count, 1))
 
 
 def _level(density: Mask, generator: np.random.Generator) -> Mask:
     """Return the index of every point's distance, one of two neighbouring ones at random."""
-    level = np.interp(-density, -_FULL, _LEVELS)
+    level = _mean_level(density)
     index: Mask = np.floor(level + generator.random(len(level))).astype(np.int64)
     return index
 
 
-def _fill(size: tuple[int, ...], level: Mask, order: Mask) -> Mask:
-    """Visit all points in their order and take those that no sample is too near to.
+def _mean_level(density: Mask) -> Mask:
+    level: Mask = np.interp(-density, -_FULL, _LEVELS)
+    return level
+
+
+def _fill(size: tuple[int, ...], level: Mask, order: Mask, points: Mask) -> Mask:
+    """Visit the points given in their order and take those that no sample is too near to.
 
     Done in rounds: a point is decided once all that come before it in its disc are. The first of
     the undecided always is, so that it ends; some ten rounds are what it takes.
@@ -141,11 +106,13 @@ def _fill(size: tuple[int, ...], level: Mask, order: Mask) -> Mask:
     width = size[1] + 2 * margin
     row, column = np.divmod(np.arange(order.size, dtype=np.int32), np.int32(size[1]))
     home = (row + margin) * width + column + margin
-    state = np.where(level == 0, -1, order)  # -1 is taken, order.size is left out
+    state = np.full(order.size, order.size)  # left out; -1 is taken, all between is undecided
+    state[points] = np.where(level[points] == 0, -1, order[points])
     pending = [
-        (points, offsets)
-        for index in np.unique(level[level > 0])
-        for points, offsets in _chunks(np.flatnonzero(level == index), int(index), width)
+        chunk
+        for index in np.unique(level[points])
+        if index > 0
+        for chunk in _chunks(points[level[points] == index], int(index), width)
     ]
     while pending:
         around = np.pad(state.reshape(size), margin, mode="wrap").ravel()
@@ -173,20 +140,12 @@ def _chunks(points: Mask, index: int, width: int) -> list[tuple[Mask, Mask]]:
 
 
 def _weights(size: tuple[int, ...]) -> Mask:
-    weights: Mask = (1 + (EDGE_RADIUS - 1) * _radius(size)) ** -2.0
+    weights: Mask = (1 + (EDGE_RADIUS - 1) * radius(size)) ** -2.0
     return weights
 
 
-def _radius(size: tuple[int, ...]) -> Mask:
+def radius(size: tuple[int, ...]) -> Mask:
     """Return the elliptic distance from DC (flat): 1 in the middle of each edge."""
     y, x = ((np.arange(n) - n // 2) / (n / 2) for n in size)
     distance: Mask = np.hypot(y[:, None], x).ravel()
     return distance
-
-
-def _rings(radius: Mask) -> Mask:
-    """Number the rings of width 1, those of few points together with their neighbours."""
-    ring, counts = np.unique(radius.astype(np.int64), return_inverse=True, return_counts=True)[1:]
-    before = (np.cumsum(counts) - counts) // _RING
-    numbers: Mask = np.unique(before, return_inverse=True)[1]
-    return numbers[ring]
