@@ -1,4 +1,7 @@
-"""The contrasts of the phantom: spin echoes as a clinic times them at 3 T."""
+"""The contrasts of the phantom: spin echoes as a clinic times them at 3 T.
+
+Repetition times count from the end of the train of echoes, where recovery starts (`SpinEcho`).
+"""
 
 from kspace_denoise.sim.sequences import SpinEcho
 

@@ -14,11 +14,12 @@ from kspace_denoise.sim.fields import rough_fields, smooth_fields
 from kspace_denoise.sim.fractions import tissue_fractions
 from kspace_denoise.sim.pose import Layer
 from kspace_denoise.sim.sequences import SpinEcho
-from kspace_denoise.sim.tissues import TISSUES, Tissue
+from kspace_denoise.sim.tissues import TISSUES, Tissue, check_field
 
 Reals: TypeAlias = np.ndarray[Any, Any]
 
 _SMALLEST = 16
+_ROUNDING = 1e-6  # of a field that has been through float32
 
 TEXTURE = {
     "white": 0.03,
@@ -72,13 +73,15 @@ def phantom(
     Args:
         shape: `(y, x)`, each at least 16; pixels are square and show at least 225 x 180 mm.
         contrast: PDw, T1w, T2w or FLAIR, see `spin_echo`.
-        field: 0.05 to 7 T; it sets T1 and T2, see `TISSUES`, and neither magnetisation nor noise:
-            those are `low_field`'s. The head does not depend on contrast or field.
+        field: 0.05 to 7 T, 10 % beyond with a warning; it sets T1 and T2, see `TISSUES`, and
+            neither magnetisation nor noise: those are `low_field`'s. The head does not depend on
+            contrast or field.
         seed: integer or generator.
         coils: number of receive coils, see `coil_maps`; 0 for none.
         oversampling: at least 2.
 
     Raises:
+        TypeError: if the field is no number.
         ValueError: if the contrast is unknown or another argument out of its range.
     """
     sequence = spin_echo(contrast)
@@ -107,8 +110,13 @@ def phantom(
 def _check(shape: tuple[int, ...], field: float, coils: int, oversampling: int) -> None:
     if len(shape) != 2 or min(shape) < _SMALLEST:
         raise ValueError(f"shape is {tuple(shape)}, expected (y, x), each {_SMALLEST} or more")
-    if not (math.isfinite(field) and field > 0):
-        raise ValueError(f"field is {field}, expected a positive number of tesla")
+    check_field("field", field)
+    known = [TISSUES[name].fields for name in TEXTURE]
+    low, high = max(low for low, _ in known), min(high for _, high in known)
+    if not low * (1 - _ROUNDING) <= field <= high * (1 + _ROUNDING):
+        raise ValueError(
+            f"field is {field} T, and the tissues of a head are known from {low:g} to {high:g} T"
+        )
     if coils < 0:
         raise ValueError(f"coils is {coils}, expected 0 (none) or more")
     if oversampling < 2 or oversampling % 1:

@@ -3,20 +3,25 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kspace_denoise.arrays import Array, namespace
-from kspace_denoise.random import Seed
-from kspace_denoise.sim.lowfield_limits import check_fields, find_highest
+from kspace_denoise.random import Seed, draw_key
+from kspace_denoise.sim.lowfield_limits import check_fields, highest_interval
 from kspace_denoise.sim.lowfield_map import scale_by_map
 from kspace_denoise.sim.lowfield_relaxation import Relaxation
 from kspace_denoise.sim.noise import add_noise, covariance_root
 from kspace_denoise.sim.noise_law import (
     CROSSOVER_FIELD,
     NoiseLaw,
-    correlation_modes,
     covariance_sum,
+    largest_mode,
+    missing_covariance,
 )
 from kspace_denoise.sim.sequences import Sequence
 from kspace_denoise.sim.tissues import Tissue
+
+_STREAM = 0x10F1E1D
 
 
 class LowField(NamedTuple):
@@ -64,8 +69,9 @@ def low_field(
         noise_covariance: Ψ, `(coils, coils)`; white noise of level sigma has Ψ = 2σ²·I.
         field: the field to simulate.
         source_field: the field of the acquisition.
-        seed: integer or generator.
+        seed: integer or generator; it may be that of the source's noise, which is not drawn again.
         mask: the acquired samples, broadcastable to `(..., ky, kx)`; no others receive noise.
+            Zero-filled lines need it: without a mask they receive noise like all others.
         noise_profile: of the source's noise over the image, which the added noise takes over.
         noise_spectrum: likewise over k-space; see `noise_like`.
         sequence: what the source was acquired with, see `sim.sequence`: f is computed for `tissue`.
@@ -80,12 +86,14 @@ def low_field(
 
     Raises:
         ValueError: if the field is above the source field or not a positive number, if the
-            source holds more noise than the target may (the message names the highest field and
-            the narrowest bandwidth that can be simulated), as `relaxation_factor`, `add_noise`.
-        TypeError: as `add_noise`.
+            source holds more noise than the target may (the message names the highest field, which
+            for a given `relaxation_factor` holds for this factor only, and the narrowest bandwidth
+            that can be simulated), as `relaxation_factor`, `add_noise`.
+        TypeError: if a field is no number, or as `add_noise`.
 
     Warns:
-        UserWarning: if the body law is used below `crossover_field`.
+        UserWarning: if the body law is used below `crossover_field`, or if a tissue's times are
+            extrapolated, see `Tissue`.
     """
     check_fields(field, source_field)
     law = NoiseLaw(noise_law, crossover_field, bandwidth_ratio, averages)
@@ -96,6 +104,7 @@ def low_field(
     law.warn(*fields, stacklevel=2)
     a = fields[0] / fields[1]
     of_psi, of_diagonal = law.weights(*fields)
+    seed = _own_stream(seed)
     shape = {"noise_profile": noise_profile, "noise_spectrum": noise_spectrum}
     if relaxation.is_map:
         low = scale_by_map(
@@ -104,12 +113,16 @@ def low_field(
     else:
         f = relaxation.factor(*fields)
         lacking = of_psi - a**4 * f**2
-        # Without coil noise only rounding makes it negative: the target was found possible.
-        lacking = lacking if of_diagonal else max(lacking, 0.0)
-        added = covariance_sum(noise_covariance, lacking, of_diagonal)
+        added = missing_covariance(noise_covariance, lacking, of_diagonal)
         low = add_noise(kspace * (a**2 * f), added, seed, mask, **shape)
     target = covariance_sum(noise_covariance, of_psi, of_diagonal)
     return LowField(low, target, _record(law, relaxation, fields))
+
+
+def _own_stream(seed: Seed) -> np.random.Generator:
+    """Return other random numbers than `add_noise` draws with this seed: the source holds those."""
+    key = int(seed.integers(2**62)) if hasattr(seed, "integers") else draw_key(seed)
+    return np.random.default_rng([key, _STREAM])
 
 
 def _check_kspace(kspace: Array, psi: Array) -> None:
@@ -138,22 +151,34 @@ def _check_possible(
     Raises:
         ValueError: with the highest field and the narrowest bandwidth that can be simulated.
     """
-    largest = float(correlation_modes(psi)[0][-1])
+    largest = largest_mode(psi)
     factor = relaxation.factor(*fields)
     if law.allows(largest, factor, *fields):
         return
     narrowest = law.gain_needed(largest, factor, *fields) * law.averages
     try:
-        highest = find_highest(law, relaxation, largest, fields[1])
-        advice = f"the highest field that can be simulated is {_floor(highest):.4g} T"
+        advice = _within_reach(*highest_interval(law, relaxation, largest, fields[1]), fields[1])
     except ValueError as error:
         advice = str(error)
     decides = ", its largest in the map" if relaxation.is_map else ""
+    given = "; both hold for this relaxation_factor, which changes with the field"
     raise ValueError(
         f"{fields[0]:g} T cannot be simulated from {fields[1]:g} T: scaled by a²·f "
         f"(f = {factor:.3g}{decides}), the source holds more noise than the target would, and "
-        f"noise cannot be taken away; {advice}, and at {fields[0]:g} T the narrowest "
+        f"noise cannot be taken away; {advice}; at {fields[0]:g} T the narrowest "
         f"bandwidth_ratio is {-_floor(-narrowest):.4g}"
+        + (given if relaxation.relaxation_factor is not None else "")
+    )
+
+
+def _within_reach(lowest: float, highest: float, source_field: float) -> str:
+    """Say which fields can be simulated, and which of those above them cannot."""
+    top = f"{source_field if highest == source_field else _floor(highest):.4g} T"
+    gap = f"fields between {top[:-2]} and {source_field:g} T cannot be reached: "
+    below = f"down to {-_floor(-lowest):.4g} T" if lowest else "below it"
+    return (
+        f"{gap if highest < source_field else ''}the highest field that can be simulated is {top}, "
+        f"and all {below} can"
     )
 
 
@@ -167,7 +192,7 @@ def _record(law: NoiseLaw, relaxation: Relaxation, fields: tuple[float, float]) 
     """Return what was assumed, ready for JSON."""
     a = fields[0] / fields[1]
     return {
-        "law": "Wu, Chen, Nayak, PLoS ONE 11:e0154711 (2016)",
+        "law": law.reference,
         "field_T": fields[0],
         "source_field_T": fields[1],
         "field_ratio": a,

@@ -5,8 +5,10 @@ import numpy as np
 from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_numpy
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.random import Seed
-from kspace_denoise.sim.noise import noise_like, relative_noise
+from kspace_denoise.sim.noise import noise_like, relative_noise, with_coil_axis
 from kspace_denoise.sim.noise_law import NoiseLaw, correlation_modes
+
+_CHANCE = 0.05  # of a slice's samples may be 0 without a gap
 
 
 def scale_by_map(
@@ -35,7 +37,8 @@ def scale_by_map(
     """
     white = noise_like(kspace, 2 * np.eye(kspace.shape[-3] if kspace.ndim > 2 else 1), seed)
     xp = namespace(kspace)
-    per_voxel = _per_voxel(factor, kspace)
+    of_voxels = like(to_numpy(factor).astype(np.float64), kspace)
+    per_voxel = with_coil_axis(of_voxels, "relaxation_factor", kspace)
     _check_complete(kspace, mask, noise_spectrum)
     profile = relative_noise(noise_profile, "noise_profile", kspace)
     spectrum = relative_noise(noise_spectrum, "noise_spectrum", kspace)
@@ -57,32 +60,17 @@ def scale_by_map(
     return fft2c(images) + fft2c(noise) * xp.astype(xp.sqrt(spectrum), real)
 
 
-def _per_voxel(factor: Array, kspace: Array) -> Array:
-    """Return the map with a coil axis, in float64.
-
-    Raises:
-        ValueError: if it does not broadcast to the voxels of the k-space.
-    """
-    expected = (*kspace.shape[:-3], *kspace.shape[-2:])
-    given = (1,) * (len(expected) - factor.ndim) + tuple(factor.shape)
-    if len(given) > len(expected) or any(
-        n not in (1, m) for n, m in zip(given, expected, strict=True)
-    ):
-        raise ValueError(
-            f"relaxation_factor has shape {tuple(factor.shape)}, which does not broadcast to "
-            f"{expected}, the (..., y, x) of the k-space {tuple(kspace.shape)}"
-        )
-    xp = namespace(kspace)
-    values = like(to_numpy(factor).astype(np.float64), kspace)
-    return xp.expand_dims(xp.reshape(values, given), axis=-3)
-
-
 def _check_complete(kspace: Array, mask: Array | None, noise_spectrum: Array | None) -> None:
     """Refuse k-space with gaps: a map mixes all samples, and would fill them with signal.
+
+    A sample may happen to be 0, in integers above all. Gaps are whole lines without a sample, or
+    more than 5 % of a slice; a slice without any data has none.
 
     Raises:
         ValueError: if a mask, a spectrum or the k-space itself leaves samples out.
     """
+    if mask is not None:
+        with_coil_axis(mask, "mask", kspace)
     for name, values in (("mask", mask), ("noise_spectrum", noise_spectrum)):
         if values is not None and not (to_numpy(values) != 0).all():
             raise ValueError(
@@ -91,10 +79,11 @@ def _check_complete(kspace: Array, mask: Array | None, noise_spectrum: Array | N
             )
     xp = namespace(kspace)
     sampled = to_numpy(xp.any(kspace != xp.zeros_like(kspace), axis=-3))
-    empty = ~sampled
-    partial = empty.any(axis=(-2, -1)) & sampled.any(axis=(-2, -1))
-    if partial.any():
+    lines = ~sampled.any(axis=-1).all(axis=-1) | ~sampled.any(axis=-2).all(axis=-1)
+    gaps = lines | ((~sampled).mean(axis=(-2, -1)) > _CHANCE)
+    if (gaps & sampled.any(axis=(-2, -1))).any():
         raise ValueError(
-            f"relaxation_factor is a map, and {empty.mean():.1%} of the k-space is zero-filled: "
+            f"relaxation_factor is a map, and {(~sampled).sum()} of {sampled.size} positions of "
+            "the k-space are 0 in all coils, as after zero filling: "
             "scaling voxels would fill the gaps; crop k-space to what was acquired"
         )

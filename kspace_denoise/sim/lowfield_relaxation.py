@@ -8,7 +8,7 @@ import numpy as np
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.sim.relaxation import check_target, relaxation_factor
 from kspace_denoise.sim.sequences import Sequence
-from kspace_denoise.sim.tissues import Tissue, tissue_named
+from kspace_denoise.sim.tissues import ROUNDING, Tissue, tissue_named
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class Relaxation:
                     "relaxation_factor holds values that are not finite real numbers; expected a "
                     "signed number or a map (..., y, x)"
                 )
+            if not values.size:
+                raise ValueError(
+                    f"relaxation_factor has shape {values.shape}: there is nothing in it"
+                )
 
     @property
     def given(self) -> Any:
@@ -57,11 +61,15 @@ class Relaxation:
         return self.relaxation_factor is not None and self.given.ndim > 0
 
     def fields(self, source_field: float) -> tuple[float, float]:
-        """Return the range of fields for which there is a factor."""
+        """Return the range of fields, up to the source's, in which to look for others.
+
+        It is extrapolated only if the source's field is.
+        """
         if self.sequence is None:
             return 0.0, source_field
-        low, high = tissue_named(self.tissue).fields
-        return low, min(high, source_field)
+        tissue = tissue_named(self.tissue)
+        low, high = tissue.fields
+        return max(low, min(tissue.measured[0], source_field)), min(high, source_field)
 
     def factor(self, field: float, source_field: float) -> float:
         """Return f, of a map the value of largest magnitude.
@@ -106,9 +114,11 @@ def _timing(sequence: Sequence) -> dict[str, Any]:
 def _times(tissue: Tissue, field: float, source_field: float) -> dict[str, Any]:
     """Return the relaxation times that a tissue was given, in seconds."""
     at = {"source": source_field, "target": field}
+    low, high = tissue.measured
     return {
         "name": tissue.name,
         "from": tissue.source,
+        "extrapolated": not low * (1 - ROUNDING) <= field <= source_field <= high * (1 + ROUNDING),
         "t1_s": {key: tissue.t1_at(tesla) for key, tesla in at.items()},
         "t2_s": {key: tissue.t2_at(tesla) for key, tesla in at.items()},
         "t2_star_s": {key: tissue.t2_star_at(tesla) for key, tesla in at.items()},

@@ -28,7 +28,8 @@ def add_noise(
             `kspace`: white noise of level sigma per real component has Ψ = 2σ²·I. It may be
             singular.
         seed: integer or generator.
-        mask: broadcastable to `(..., ky, kx)`; only the samples it keeps receive noise.
+        mask: broadcastable to `(..., ky, kx)`; only the samples it keeps receive noise. Without
+            it all do, those that are 0 included: k-space of zeros gives noise alone.
         noise_profile: relative standard deviation over the image, see `noise_like`.
         noise_spectrum: relative power over k-space, see `noise_like`.
 
@@ -50,7 +51,7 @@ def add_noise(
         noise_spectrum=noise_spectrum,
     )
     if mask is not None:
-        noise *= _per_coil(mask, kspace)
+        noise *= _kept(mask, kspace)
     noise += kspace
     return noise
 
@@ -154,19 +155,28 @@ def _root(noise_covariance: Array, kspace: Array) -> Array:
     return like(root, kspace, kspace.dtype)
 
 
-def _per_coil(mask: Array, kspace: Array) -> Array:
-    """Return the mask as 0 and 1 of the precision of `kspace`, with a coil axis."""
-    mask = like(mask, kspace)
+def with_coil_axis(values: Array, name: str, kspace: Array) -> Array:
+    """Return values of `(..., ky, kx)` or `(..., y, x)` with an axis of length 1 for the coils.
+
+    Raises:
+        ValueError: if they do not broadcast to the k-space without its coils.
+    """
+    values = like(values, kspace)
     xp = namespace(kspace)
     expected = (*kspace.shape[:-3], *kspace.shape[-2:])
-    given = (1,) * (len(expected) - mask.ndim) + tuple(mask.shape)
+    given = (1,) * (len(expected) - values.ndim) + tuple(values.shape)
     if len(given) > len(expected) or any(
         n not in (1, m) for n, m in zip(given, expected, strict=True)
     ):
         raise ValueError(
-            f"mask has shape {tuple(mask.shape)}, which does not broadcast to {expected}, "
-            "the (..., ky, kx) of the k-space"
+            f"{name} has shape {tuple(values.shape)}, which does not broadcast to {expected}, "
+            f"the shape of the k-space {tuple(kspace.shape)} without its coils"
         )
-    zeros = xp.zeros_like(mask)
-    kept = xp.astype(mask != zeros, real_dtype(kspace))
-    return xp.expand_dims(xp.reshape(kept, given), axis=-3)
+    return xp.expand_dims(xp.reshape(values, given), axis=-3)
+
+
+def _kept(mask: Array, kspace: Array) -> Array:
+    """Return the mask as 0 and 1 of the precision of `kspace`, with a coil axis."""
+    mask = with_coil_axis(mask, "mask", kspace)
+    xp = namespace(kspace)
+    return xp.astype(mask != xp.zeros_like(mask), real_dtype(kspace))

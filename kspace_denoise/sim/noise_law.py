@@ -49,6 +49,19 @@ class NoiseLaw:
         """What bandwidth and averages do to the covariance."""
         return self.bandwidth_ratio / self.averages
 
+    @property
+    def reference(self) -> str:
+        """Where the law comes from; all take what the source's noise contributes from Wu et al."""
+        wu = "Wu, Chen, Nayak, PLoS ONE 11:e0154711 (2016)"
+        hoult = "Hoult, Lauterbur, J Magn Reson 34:425 (1979)"
+        laws = {
+            "body": wu,
+            "coil": f"noise of the coil alone, covariance a^(1/2) diag Psi: {hoult}",
+            "mixed": f"noise of the body: {wu}; with noise of the coil, covariance a^(1/2) diag "
+            f"Psi: {hoult}",
+        }
+        return laws[self.noise_law]
+
     def coil_share(self, source_field: float) -> float:
         """Return c, the share of coil noise in the noise of the source."""
         if self.noise_law == "mixed":
@@ -68,8 +81,10 @@ class NoiseLaw:
 
         The signal is scaled by a²·`factor`, and `largest` is the largest eigenvalue of the coils'
         noise correlation: the target covariance less a⁴f²·Ψ is positive semi-definite if it is so
-        along that eigenvector.
+        along that eigenvector. Where `largest` is 0 there is no noise to be taken away.
         """
+        if largest == 0:
+            return 0.0
         a = field / source_field
         body, coil = (weight / self.gain for weight in self.weights(field, source_field))
         return float(a**4 * factor**2 * largest / (body * largest + coil))
@@ -100,11 +115,38 @@ class NoiseLaw:
 
 
 def covariance_sum(psi: Array, of_psi: float, of_diagonal: float) -> Array:
-    """Return of_psi · Ψ + of_diagonal · diag Ψ, of the kind and precision of Ψ."""
-    if of_diagonal == 0:
-        return psi * of_psi
+    """Return of_psi · Ψ + of_diagonal · diag Ψ, of the kind and precision of Ψ.
+
+    Integers, which cannot hold it, become float64.
+    """
     values = to_numpy(psi)
-    return like(values * of_psi + np.diag(np.diag(values) * of_diagonal), psi, psi.dtype)
+    if values.dtype.kind not in "fc":
+        values = values.astype(np.float64)
+    total = values * of_psi + np.diag(np.diag(values) * of_diagonal)
+    return like(total.astype(values.dtype), psi)
+
+
+def missing_covariance(psi: Array, of_psi: float, of_diagonal: float) -> Array:
+    """Return `covariance_sum` where of_psi may be negative, as far as coil noise makes up for it.
+
+    At the very limit of what is possible nothing is left but rounding, which could be negative.
+    """
+    if of_psi >= 0:
+        return covariance_sum(psi, of_psi, of_diagonal)
+    modes, mixing = correlation_modes(psi)
+    total = (mixing * np.maximum(modes * of_psi + of_diagonal, 0)) @ mixing.conj().T
+    values = to_numpy(covariance_sum(psi, 0.0, 0.0))
+    return like((total if values.dtype.kind == "c" else total.real).astype(values.dtype), psi)
+
+
+def largest_mode(psi: Array) -> float:
+    """Return the largest eigenvalue of the noise correlation, or 0 if there is no noise.
+
+    Raises:
+        ValueError: as `correlation_modes`.
+    """
+    modes, _ = correlation_modes(psi)
+    return float(modes[-1]) if to_numpy(psi).any() else 0.0
 
 
 def correlation_modes(psi: Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -7,12 +7,15 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.sim.sequences import Sequence
-from kspace_denoise.sim.tissues import Tissue, tissue_named
+from kspace_denoise.sim.tissues import Tissue, check_field, tissue_named
 
 Reals: TypeAlias = np.ndarray[Any, Any]
 
+_ROUNDING = 0.01  # of fractions that were stored in 8 bits or as percent
+
 NULL = 0.02
-"""A signal at the source field below this share of the strongest one is no measure of anything."""
+"""Where inversion and decay leave less than this share of the signal at the source field, the ratio
+f rests on the last digits of T1 and T2. Saturation is no such loss: f is then as certain as T1."""
 
 
 def relaxation_factor(
@@ -28,18 +31,23 @@ def relaxation_factor(
     low field, by default that of the source; a gradient echo decays with T2*, the others with T2.
 
     Raises:
+        TypeError: if a field is no number.
         ValueError: if the tissue's T1 or T2 is not known at a field, if the two sequences are of
-            different kinds, or if the tissue gives next to no signal at the source field.
+            different kinds, or if inversion and decay leave next to nothing of the tissue's signal
+            at the source field.
     """
+    check_field("field", field)
+    check_field("source_field", source_field)
     target = check_target(sequence, target_sequence)
     known = tissue_named(tissue)
     source = signal(sequence, known, source_field)
-    least = NULL * sequence.strongest
-    if abs(source) < least:
+    saturated = signal(sequence.saturated(), known, source_field)
+    if abs(source) <= NULL * saturated:
+        share = abs(source) / saturated if saturated else 0.0
         raise ValueError(
-            f"tissue {known.name!r} gives {abs(source) / sequence.strongest:.2%} of its full "
-            f"signal at the source field of {source_field:g} T ({sequence}), which is less than "
-            f"{NULL:.0%}: it is nulled or has decayed, and no factor brings a signal back that was "
+            f"tissue {known.name!r} keeps {share:.2%} of its signal through inversion and decay at "
+            f"the source field of {source_field:g} T ({sequence}), which is less than {NULL:.0%}: "
+            "it is nulled or has decayed, and no factor brings a signal back that was "
             "not measured; choose another tissue or give relaxation_factor (times are in seconds)"
         )
     return signal(target, known, field) / source
@@ -73,29 +81,34 @@ def relaxation_map(
         target_sequence: timing at `field`, by default `sequence`.
         names: {label: name or tissue}, also to give named tissues times of your own; numbers
             that are not in it, and empty names, are air and get the factor 1.
-        undefined: the factor of voxels whose tissue gives next to no signal at the source field
-            (bone, CSF in FLAIR); None refuses them.
+        undefined: the factor of voxels of whose signal next to nothing is left at the source field
+            (bone, CSF in FLAIR, tissues that cancel); None refuses them.
 
     Raises:
-        ValueError: as `relaxation_factor`, or if a label is no tissue or fractions do not fit.
+        TypeError: as `relaxation_factor`.
+        ValueError: as `relaxation_factor`, or if a label is no tissue, fractions do not fit, or
+            those of a voxel add up to more than 1.
     """
+    check_field("field", field)
+    check_field("source_field", source_field)
     target = check_target(sequence, target_sequence)
     parts, reference = (
         (_fractions(tissues, names), next(iter(tissues.values())))
         if isinstance(tissues, Mapping)
         else (_labels(tissues, names), tissues)
     )
-    high, low, protons = np.zeros((3, *parts[0][1].shape))
+    high, low, saturated, protons = np.zeros((4, *parts[0][1].shape))
     for tissue, fraction in parts:
         weight = fraction * tissue.proton_density
         high += weight * signal(sequence, tissue, source_field)
         low += weight * signal(target, tissue, field)
+        saturated += weight * signal(sequence.saturated(), tissue, source_field)
         protons += weight
-    silent = np.abs(high) < NULL * sequence.strongest * protons
+    silent = (protons > 0) & (np.abs(high) <= NULL * saturated)
     if undefined is None and silent.any():
         raise ValueError(
-            f"{silent.sum()} of {silent.size} voxels give less than {NULL:.0%} of their full "
-            f"signal at {source_field:g} T (nulled, or decayed like bone): no factor brings back "
+            f"{silent.sum()} of {silent.size} voxels keep less than {NULL:.0%} of their signal at "
+            f"{source_field:g} T (nulled, or decayed like bone): no factor brings back "
             "what was not measured; pass undefined=1.0 to scale them like air"
         )
     usable = (protons > 0) & ~silent
@@ -132,6 +145,12 @@ def _fractions(
     if len({fraction.shape for _, fraction in parts}) > 1:
         shapes = {name: np.shape(values) for name, values in tissues.items()}
         raise ValueError(f"the fractions have the shapes {shapes}, expected one shape for all")
+    fullest = max(np.sum([fraction for _, fraction in parts], axis=0).ravel(), default=0.0)
+    if fullest > 1 + _ROUNDING:
+        raise ValueError(
+            f"the fractions of a voxel add up to {fullest:.3g}, expected 1 or less: shares of its "
+            "volume, of which the rest is air"
+        )
     return parts
 
 

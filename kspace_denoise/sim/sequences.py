@@ -1,13 +1,15 @@
 """Pulse sequences and the steady-state signal that they make of a tissue."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
 Reals: TypeAlias = np.ndarray[Any, Any]
 Values: TypeAlias = Reals | float
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,12 @@ class SpinEcho:
 
     The signal is PD · (1 - exp(-TR/T1)) · exp(-TE/T2), and after an inversion
     PD · (1 - 2 exp(-TI/T1) + exp(-TR/T1)) · exp(-TE/T2), negative where the magnetisation still is
-    (Bernstein, King, Zhou, Handbook of MRI Pulse Sequences, chapters 14.1 and 14.2; echo time
-    short against TR).
+    (Bernstein, King, Zhou, Handbook of MRI Pulse Sequences, chapters 14.1 and 14.2).
+
+    That is the limit of echo times short against TR: recovery counts from the excitation, whereas
+    refocusing pulses hold it up until the last echo. For one echo they make of the first bracket
+    1 - 2 exp(-(TR - TE/2)/T1) + exp(-TR/T1). A `repetition_time` less the length of the train, TE
+    for one echo, gives the signal of all pulses to within (echo spacing / (2 T1))² of PD.
     """
 
     repetition_time: float
@@ -29,16 +35,19 @@ class SpinEcho:
     def __post_init__(self) -> None:
         _check_times(self.repetition_time, self.echo_time)
         inversion = self.inversion_time
-        if inversion is not None and not 0 <= inversion < self.repetition_time:
+        if inversion is None:
+            return
+        latest = self.repetition_time * (1 + _ROUNDING) - self.echo_time
+        if not (0 <= inversion < self.repetition_time and inversion <= latest):
             raise ValueError(
                 f"inversion_time is {inversion} s, expected at least 0 and less than the "
-                f"repetition_time of {self.repetition_time} s"
+                f"repetition_time of {self.repetition_time} s, which has to hold it and the "
+                f"echo_time of {self.echo_time} s"
             )
 
-    @property
-    def strongest(self) -> float:
-        """Signal of fully relaxed magnetisation without decay, per proton density."""
-        return 1.0
+    def saturated(self) -> Self:
+        """Return the sequence without inversion and decay: what repetition alone leaves."""
+        return replace(self, echo_time=0.0, inversion_time=None)
 
     def signal(self, proton_density: Values, t1: Values, t2: Values) -> Reals:
         """Return the signal; relaxation times are in seconds."""
@@ -51,27 +60,34 @@ class SpinEcho:
 
 
 @dataclass(frozen=True)
-class GradientEcho:
+class _Flip:
+    """A steady state of equal pulses: times in seconds, flip angle in degrees."""
+
+    repetition_time: float
+    echo_time: float
+    flip_angle: float
+
+    def __post_init__(self) -> None:
+        _check_times(self.repetition_time, self.echo_time)
+        if not 0 < self.flip_angle < 180:
+            raise ValueError(
+                f"flip_angle is {self.flip_angle} degrees, expected more than 0 and less than 180"
+            )
+
+    def saturated(self) -> Self:
+        """Return the sequence without decay until the echo: what repetition alone leaves."""
+        return replace(self, echo_time=0.0)
+
+
+@dataclass(frozen=True)
+class GradientEcho(_Flip):
     """Timing of a spoiled gradient echo in seconds, its flip angle in degrees.
 
     The signal is PD · sin α · (1 - E1) / (1 - cos α · E1) · exp(-TE/T2*), E1 = exp(-TR/T1)
     (Ernst, Anderson, Rev Sci Instrum 37:93, 1966): the decay of `signal` is T2*.
     """
 
-    repetition_time: float
-    echo_time: float
-    flip_angle: float
-
     decay: ClassVar[str] = "T2*"
-
-    def __post_init__(self) -> None:
-        _check_times(self.repetition_time, self.echo_time)
-        _check_flip(self.flip_angle)
-
-    @property
-    def strongest(self) -> float:
-        """Signal of fully relaxed magnetisation without decay, per proton density."""
-        return math.sin(math.radians(self.flip_angle))
 
     def signal(self, proton_density: Values, t1: Values, t2: Values) -> Reals:
         """Return the signal; relaxation times are in seconds, `t2` is T2*."""
@@ -82,7 +98,7 @@ class GradientEcho:
 
 
 @dataclass(frozen=True)
-class BalancedSSFP:
+class BalancedSSFP(_Flip):
     """Timing of a balanced steady-state free precession in seconds, its flip angle in degrees.
 
     On resonance, with alternating pulses, the signal is
@@ -90,20 +106,7 @@ class BalancedSSFP:
     (Freeman, Hill, J Magn Reson 4:366, 1971; Bernstein et al., Handbook, chapter 14.1).
     """
 
-    repetition_time: float
-    echo_time: float
-    flip_angle: float
-
     decay: ClassVar[str] = "T2"
-
-    def __post_init__(self) -> None:
-        _check_times(self.repetition_time, self.echo_time)
-        _check_flip(self.flip_angle)
-
-    @property
-    def strongest(self) -> float:
-        """Signal of fully relaxed magnetisation without decay, per proton density."""
-        return math.sin(math.radians(self.flip_angle))
 
     def signal(self, proton_density: Values, t1: Values, t2: Values) -> Reals:
         """Return the signal; relaxation times are in seconds."""
@@ -176,8 +179,3 @@ def _check_times(repetition: float, echo: float) -> None:
             f"echo_time is {echo} s, expected at least 0 and no more than the repetition_time of "
             f"{repetition} s"
         )
-
-
-def _check_flip(flip: float) -> None:
-    if not 0 < flip <= 180:
-        raise ValueError(f"flip_angle is {flip} degrees, expected more than 0 and at most 180")

@@ -7,10 +7,14 @@ points, which is the same thing. Sources by short name:
   (Rooney et al., Magn Reson Med 57:308, 2007).
 - O'Reilly: brain at 0.05 T (O'Reilly, Webb, Magn Reson Med 87:884, 2022).
 - Bottomley: T1 = A·(γB/Hz)^B of muscle, fat, liver, kidney, spleen, heart over 1-100 MHz, and T2
-  that does not depend on the field there (Bottomley et al., Med Phys 11:425, 1984).
+  that does not depend on the field there; compiled of excised and living tissue (Bottomley et al.,
+  Med Phys 11:425, 1984).
 - Campbell-Washburn: 0.55 T (Campbell-Washburn et al., Radiology 293:384, 2019).
 - de Bazelaire: 1.5 and 3 T (de Bazelaire et al., Radiology 230:652, 2004).
-- Stanisz: 1.5 and 3 T at 37 °C (Stanisz et al., Magn Reson Med 54:507, 2005).
+- Granitz: myocardium at 1.5 and 3 T (Granitz et al., Wien Klin Wochenschr, 2019,
+  doi:10.1007/s00508-018-1411-3).
+- Stanisz: 1.5 and 3 T at 37 °C, all in vitro: muscle of mice, cartilage of cattle, human blood
+  (Stanisz et al., Magn Reson Med 54:507, 2005).
 - Wansapura: T2 at 3 T (Wansapura et al., J Magn Reson Imaging 9:531, 1999).
 - Bartha: T2 at 7 T (Bartha et al., Magn Reson Med 47:742, 2002).
 - Peters: T2* at 1.5, 3 and 7 T (Peters et al., Magn Reson Imaging 25:748, 2007).
@@ -18,6 +22,9 @@ points, which is the same thing. Sources by short name:
 
 Proton densities are relative to CSF (Tofts, Quantitative MRI of the Brain, 2003).
 """
+
+# Wansapura's T2 is quoted both ways round: 80 ms of white and 110 ms of grey matter stand here, as
+# most who used the paper took them. Others find grey matter shorter, see docs/low_field.md.
 
 from typing import Any
 
@@ -38,7 +45,8 @@ def _linear_r2(t2: float) -> dict[float, float]:
     """Return T2 whose rate is 9/s plus what grows with the field, so that it is `t2` at 3 T.
 
     Fitted to many regions of the brain between 3 and 7 T, with a slope set by iron and lipids
-    ("Dependence of brain-tissue R2 on MRI field strength").
+    ("Dependence of brain-tissue R2 on MRI field strength"). Lower fields are an extrapolation: it
+    ends at 110 ms, where O'Reilly found 101 ms in white and grey matter.
     """
     slope = (1 / t2 - 9.0) / 3.0
     return {field: 1 / (9.0 + slope * field) for field in (_LOW, 3.0, _HIGH)}
@@ -66,11 +74,11 @@ MEASURED: dict[str, dict[str, Any]] = {
     },
     "cortex": {
         "t1": {0.05: 0.327, **_power(1.295 / 3.0**0.376, 0.376, 0.55, 7.0)},
-        "t2": {0.05: 0.110, 3.0: 0.110, 7.0: 0.055},
+        "t2": {0.05: 0.101, 3.0: 0.110, 7.0: 0.055},
         "dephasing": 2.0,
         "proton_density": 0.82,
-        "source": "T1 Rooney above 0.55 T, O'Reilly at 0.05 T; T2 Wansapura, Bartha, constant "
-        "below 3 T; T2* Peters",
+        "source": "T1 Rooney above 0.55 T, O'Reilly at 0.05 T; T2 O'Reilly, Wansapura, Bartha; "
+        "T2* Peters",
     },
     "deep_grey": _typical(1.12, 0.376, 0.085, 0.79) | {"t2": _linear_r2(0.085)},
     "pallidum": _typical(0.96, 0.38, 0.062, 0.74) | {"t2": _linear_r2(0.062)},
@@ -94,8 +102,8 @@ MEASURED: dict[str, dict[str, Any]] = {
         "t1": {**_bottomley(0.000455, 0.4203), 1.5: 1.008, 3.0: 1.412, 7.0: 1.6},
         "t2": {_LOW: 0.045, _HIGH: 0.045},
         "proton_density": 0.79,
-        "source": "T1 Bottomley up to 0.55 T, Stanisz at 1.5 and 3 T, typical at 7 T; T2 Stanisz, "
-        "Bottomley",
+        "source": "T1 Bottomley up to 0.55 T, Stanisz (in vitro) at 1.5 and 3 T, typical at 7 T; "
+        "T2 typical",
     },
     "skin": _typical(1.0, 0.4, 0.035, 0.70),
     "dura": _typical(0.9, 0.4, 0.012, 0.50),
@@ -105,13 +113,13 @@ MEASURED: dict[str, dict[str, Any]] = {
         "t1": {0.55: 1.122, 1.5: 1.441, 3.0: 1.932},
         "t2": {0.55: 0.263, 1.5: 0.290, 3.0: 0.275},
         "proton_density": 0.85,
-        "source": "Campbell-Washburn (arterial), Stanisz",
+        "source": "Campbell-Washburn (arterial) at 0.55 T, Stanisz (in vitro) at 1.5 and 3 T",
     },
     "myocardium": {
-        "t1": {0.55: 0.701, 1.5: 1.030, 3.0: 1.471},
-        "t2": {0.55: 0.058, 1.5: 0.040, 3.0: 0.047},
+        "t1": {0.55: 0.701, 1.5: 0.996, 3.0: 1.184},
+        "t2": {0.55: 0.058, 1.5: 0.056, 3.0: 0.052},
         "proton_density": 0.80,
-        "source": "Campbell-Washburn, Stanisz",
+        "source": "Campbell-Washburn at 0.55 T, Granitz at 1.5 and 3 T",
     },
     "liver": {
         "t1": {**_bottomley(0.000534, 0.3799), 1.5: 0.586, 3.0: 0.809},
@@ -148,6 +156,6 @@ MEASURED: dict[str, dict[str, Any]] = {
         "t1": {1.5: 1.024, 3.0: 1.168},
         "t2": {1.5: 0.030, 3.0: 0.027},
         "proton_density": 0.72,
-        "source": "Stanisz",
+        "source": "Stanisz (in vitro)",
     },
 }

@@ -141,11 +141,29 @@ def test_gaps_in_k_space_are_refused_as_the_map_would_fill_them(rng):
         low_field(kspace, psi, **settings, noise_spectrum=mask)
     padded = kspace.copy()
     padded[1, ..., :4] = 0
-    with pytest.raises(ValueError, match=r"6\.7% of the k-space is zero-filled.*crop"):
+    with pytest.raises(
+        ValueError, match=r"96 of 1440 positions of the k-space are 0 in all c.*crop"
+    ):
         low_field(padded, psi, **settings)
+    scattered = np.where(rng.random(SHAPE) < 0.1, 0, kspace)
+    with pytest.raises(ValueError, match=r"\d+ of 1440 positions"):
+        low_field(scattered, psi, **settings)
+    line = kspace.copy()
+    line[2, :, 7] = 0
+    with pytest.raises(ValueError, match=r"20 of 1440 positions"):
+        low_field(line, psi, **settings)
     empty = kspace.copy()
     empty[1] = 0  # a slice without data has no gaps
     low_field(empty, psi, **settings, mask=np.ones(SHAPE[1]))
+
+
+def test_samples_that_happen_to_be_zero_are_no_gaps(rng):
+    """One coil in whole numbers, sigma 3.5 of them: a sample in 77 is 0 + 0i."""
+    kspace = np.round(complex_array(rng, (1, 24, 20)) * 3.5).astype(np.complex64)
+    zeros = kspace == 0
+    assert 1 <= zeros.sum() <= 18
+    low = low_field(kspace, np.eye(1), 0.3, 3.0, seed=0, relaxation_factor=map_of(rng))
+    assert np.all(low.kspace[zeros] != 0)
 
 
 @pytest.mark.cuda
@@ -181,5 +199,15 @@ def test_rejects_maps_that_do_not_fit(rng):
         low_field(kspace, np.eye(2), 0.3, 3.0, 0, relaxation_factor=np.ones((24, 21)))
     with pytest.raises(ValueError, match=r"has shape \(2, 24, 20\), which does not broadcast"):
         low_field(kspace, np.eye(2), 0.3, 3.0, 0, relaxation_factor=np.ones((2, *SHAPE)))
+    with pytest.raises(ValueError, match=r"mask has shape \(7, 5\), which does not broadcast"):
+        low_field(
+            kspace,
+            np.eye(2),
+            0.3,
+            3.0,
+            0,
+            relaxation_factor=np.ones(SHAPE),
+            mask=np.ones((7, 5)),
+        )
     with pytest.raises(TypeError, match="expected complex64 or complex128"):
         low_field(kspace.real, np.eye(2), 0.3, 3.0, 0, relaxation_factor=np.ones(SHAPE))

@@ -5,8 +5,16 @@ import warnings
 import numpy as np
 import pytest
 
+from kspace_denoise.arrays import to_numpy
 from kspace_denoise.sim import BalancedSSFP, SpinEcho, Tissue, highest_field, narrowest_bandwidth
-from kspace_denoise.sim.noise_law import NoiseLaw, correlation_modes, covariance_sum
+from kspace_denoise.sim.noise import covariance_root
+from kspace_denoise.sim.noise_law import (
+    NoiseLaw,
+    correlation_modes,
+    covariance_sum,
+    largest_mode,
+    missing_covariance,
+)
 from tests.helpers import random_covariance
 
 SETTINGS = [
@@ -66,6 +74,19 @@ def test_modes_diagonalise_body_and_coil_noise_together(kind, rng):
     np.testing.assert_allclose(found, 0.3 * psi + 0.2 * np.diag(np.diag(psi)), atol=1e-6)
 
 
+def test_what_is_missing_is_a_covariance_to_the_very_limit(kind, rng):
+    for psi in (np.eye(3), random_covariance(rng, 3), np.array([[3, 1, 0], [1, 2, 0], [0, 0, 2]])):
+        largest = largest_mode(psi)
+        diagonal = np.diag(np.diag(psi))
+        found = to_numpy(missing_covariance(kind(psi), -0.5 / largest, 1.0))
+        np.testing.assert_allclose(found, diagonal - 0.5 / largest * psi, atol=1e-6)
+        assert found.dtype == (np.float64 if psi.dtype.kind == "i" else psi.dtype)
+        for rounding in (0.0, 1e-13):
+            limit = to_numpy(missing_covariance(kind(psi), -(1 + rounding) / largest, 1.0))
+            covariance_root(limit, 3)  # refuses what is none
+            assert abs(np.linalg.eigvalsh(limit)[0]) < 1e-6
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_the_highest_field_is_where_the_added_covariance_ceases_to_be_one(rng, settings):
     psi = random_covariance(rng, 4).astype(np.complex128)
@@ -109,7 +130,7 @@ def test_a_search_keeps_to_the_fields_where_the_tissue_is_known():
         highest_field(np.eye(2), 3.0, sequence=sequence, tissue=own)
     assert highest_field(np.eye(2), 2.0, sequence=sequence, tissue=own) == pytest.approx(2.0, 0.01)
     with pytest.raises(
-        ValueError, match=r"no field between 0\.5 and 2 T can be simulated: .*wider"
+        ValueError, match=r"no field below 2 T can be simulated, down to 0\.5 T: .*wider"
     ):
         highest_field(np.eye(2), 2.0, sequence=sequence, tissue=own, averages=1000)
 

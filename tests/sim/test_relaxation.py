@@ -38,13 +38,50 @@ def test_the_factor_is_negative_where_the_inverted_tissue_changes_sign():
 
 def test_a_tissue_near_its_null_is_refused():
     null = 0.887 * np.log(2 / (1 + np.exp(-9 / 0.887)))
-    message = r"tissue 'white' gives -?0\.\d+% of its full signal at the source field of 3 T.*2%"
+    message = r"tissue 'white' keeps 0\.\d+% of its signal through inversion and decay at the .*2%"
     for time in (null - 0.008, null, null + 0.008):
         with pytest.raises(ValueError, match=message):
             relaxation_factor(SpinEcho(9, 0.01, time), "white", 0.3, 3.0)
     assert relaxation_factor(SpinEcho(9, 0.01, null + 0.05), "white", 0.3, 3.0) > 5
-    with pytest.raises(ValueError, match="'bone' gives 0"):
+    with pytest.raises(ValueError, match="'bone' keeps 0"):
         relaxation_factor(SpinEcho(5, 0.09), "bone", 0.3, 3.0)
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        sim.GradientEcho(0.005, 0.002, 20),
+        sim.GradientEcho(0.0025, 0.001, 60),
+        SpinEcho(0.05, 0.01),
+        SpinEcho(0.05, 0.01, 0.035),
+    ],
+    ids=str,
+)
+def test_saturation_is_no_null(sequence):
+    """CSF keeps 1 % of its signal in each, and f hardly depends on the T1 that is assumed."""
+    own = Tissue(t1=4.3, t2={0.3: 2.2, 3.0: 2.0})
+    assert abs(sequence.signal(1.0, 4.3, 2.0)) < 0.02
+    factor = relaxation_factor(sequence, own, 0.3, 3.0)
+    assert factor == pytest.approx(np.exp(sequence.echo_time * (1 / 2.0 - 1 / 2.2)), rel=1e-6)
+    assert relaxation_map(np.array([["csf"]]), sequence, 0.3, 3.0) == pytest.approx(1)
+
+
+def test_an_inversion_that_all_but_cancels_is_a_null_at_any_repetition_time():
+    for repetition in (0.1, 1.0, 10.0):
+        e = np.exp(-repetition / 4.3)
+        null = 4.3 * np.log(2 / (1 + e))
+        with pytest.raises(ValueError, match="'csf' keeps"):
+            relaxation_factor(SpinEcho(repetition, 0.002, null * 1.005), "csf", 0.3, 3.0)
+        relaxation_factor(SpinEcho(repetition, 0.002, null * 1.1), "csf", 0.3, 3.0)
+
+
+def test_what_two_tissues_leave_of_each_other_is_a_null_too():
+    share = np.linspace(0, 1, 2001)
+    t1w = SpinEcho(2.3, 0.008, 0.7)
+    with pytest.raises(ValueError, match=r"\d+ of 2001 voxels keep less than 2%"):
+        relaxation_map({"csf": share, "white": 1 - share}, t1w, 0.3, 3.0)
+    found = relaxation_map({"csf": share, "white": 1 - share}, t1w, 0.3, 3.0, undefined=0.0)
+    assert np.abs(found).max() < 2 / 0.02
 
 
 def test_what_cannot_be_compared_is_refused():
@@ -86,7 +123,7 @@ def test_a_voxel_of_fractions_has_the_factor_of_its_summed_signals(kind):
 def test_silent_voxels_are_refused_or_given_a_factor():
     tissues = np.array([["bone", "white", ""]])
     t2w = SpinEcho(5, 0.09)
-    with pytest.raises(ValueError, match=r"1 of 3 voxels give less than 2%.*pass undefined=1\.0"):
+    with pytest.raises(ValueError, match=r"1 of 3 voxels keep less than 2%.*pass undefined=1\.0"):
         relaxation_map(tissues, t2w, 0.3, 3.0)
     found = relaxation_map(tissues, t2w, 0.3, 3.0, undefined=0.5)
     np.testing.assert_allclose(
@@ -103,5 +140,15 @@ def test_rejects_maps_that_mean_nothing():
         relaxation_map({"white": np.array([[-0.1]])}, SE, 0.3, 3.0)
     with pytest.raises(ValueError, match=r"have the shapes .*expected one shape for all"):
         relaxation_map({"white": np.ones((2, 2)), "csf": np.ones((2, 3))}, SE, 0.3, 3.0)
+    with pytest.raises(ValueError, match=r"fractions of a voxel add up to 1\.2, expected 1 or le"):
+        relaxation_map({"white": np.full((2, 2), 0.6), "csf": np.full((2, 2), 0.6)}, SE, 0.3, 3.0)
+    with pytest.raises(ValueError, match=r"add up to 100"):
+        relaxation_map({"white": np.array([[100.0]])}, SE, 0.3, 3.0)
+    thirds = np.full((2, 2), np.float32(1 / 3))
+    relaxation_map(dict.fromkeys(("white", "csf", "cortex"), thirds), SE, 0.3, 3.0)
+    with pytest.raises(TypeError, match="source_field is '3', expected a number of tesla"):
+        relaxation_map(np.array([["white"]]), SE, 0.3, "3")
+    with pytest.raises(ValueError, match="field is 0, expected a positive number"):
+        relaxation_factor(SE, "white", 0, 3.0)
     with pytest.raises(ValueError, match="tissues is empty, expected fractions"):
         relaxation_map({}, SE, 0.3, 3.0)

@@ -37,6 +37,7 @@ def test_it_fills_the_ellipse_and_stays_inside(kind, shape):
     [
         ("radial", {}),
         ("spiral", {}),
+        ("spiral", {"density": 1.0}),
         ("spiral", {"density": 2.0}),
         ("spiral", {"turns": 2.0}),
         ("rosette", {}),
@@ -62,6 +63,24 @@ def test_full_sampling_leaves_gaps_of_one_cycle(kind, options):
 def test_the_benchmark_of_402_spokes():
     assert sim.trajectory("radial", (256, 256)).shape == (402, 512, 2)
     assert sim.trajectory_acceleration("radial", (256, 256), 100) == pytest.approx(4.02, abs=0.01)
+
+
+@pytest.mark.parametrize(("spokes", "widest"), [(50, 13.85), (100, 5.29), (402, 1.25)])
+def test_the_acceleration_of_golden_angles_is_their_mean_gap(spokes, widest):
+    at = np.sort(angles(sim.trajectory("golden-angle", (256, 256), spokes)) % 180)
+    gaps = np.radians(np.diff([*at, at[0] + 180])) * 128
+    acceleration = sim.trajectory_acceleration("golden-angle", (256, 256), spokes)
+    assert gaps.mean() == pytest.approx(acceleration, rel=1e-6)
+    assert gaps.max() == pytest.approx(widest, abs=0.006)
+    assert 1.1 < gaps.max() / acceleration < 1.9
+
+
+@pytest.mark.parametrize("kind", ["radial", "spiral", "rosette"])
+@pytest.mark.parametrize("size", [40, 56, 57, 72, 129, 256])
+def test_full_sampling_leaves_no_gap_wider_than_one_cycle(kind, size):
+    full = len(sim.trajectory(kind, (size, size // 2)))
+    assert sim.trajectory_acceleration(kind, (size, size // 2), full) <= 1.001
+    assert full == 1 or sim.trajectory_acceleration(kind, (size, size // 2), full - 1) > 1
 
 
 @pytest.mark.parametrize("kind", ["radial", "golden-angle"])
@@ -98,7 +117,7 @@ def test_any_golden_spokes_in_a_row_are_spread_evenly():
 
 
 def test_a_spiral_winds_outwards_at_an_equal_pitch():
-    positions = sim.trajectory("spiral", (64, 64), 4, turns=8)[0]
+    positions = sim.trajectory("spiral", (64, 64), 4, turns=8, density=1)[0]
     radius = np.hypot(*positions.T)
     turn = np.unwrap(np.arctan2(*positions.T)) / (2 * np.pi)
     np.testing.assert_allclose(radius, 4 * turn, atol=1e-3)
@@ -137,7 +156,13 @@ def test_the_seed_turns_the_trajectory(kind):
     ("arguments", "options", "match"),
     [
         (("zigzag", (32, 32)), {}, "unknown trajectory 'zigzag'; there are: radial, golden-angle"),
-        (("radial", (32, 0)), {}, "expected two positive numbers"),
+        (("radial", (32, 0)), {}, "expected two positive integers"),
+        (("radial", (8.5, 8)), {}, r"image shape is \(8.5, 8\), expected two positive integers"),
+        (("radial", ("8", 8)), {}, "expected two positive integers"),
+        (("radial", (32, 32), 8, 1), {}, "samples is 1, .* at least 2; one would be the centre"),
+        (("radial", (32, 32), float("inf")), {}, "readouts is inf"),
+        (("radial", (32, 32), 10**9), {}, "of 64 samples are 6.4e.10 positions, more than 1.3e.08"),
+        (("spiral", (32, 32)), {"turns": 1e9}, "turns is 1000000000.0, .* at most 1000"),
         (("radial", (32, 32), 0), {}, "readouts is 0, expected an integer of at least 1"),
         (("radial", (32, 32), 8, -1), {}, "samples is -1"),
         (("radial", (32, 32), 8.5), {}, "readouts is 8.5"),
@@ -155,3 +180,21 @@ def test_bad_input_is_refused(arguments, options, match):
     if len(arguments) == 2:
         with pytest.raises(ValueError, match=match):
             sim.trajectory_acceleration(*arguments, 4, **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"readouts": "a"}, "readouts is 'a', expected an integer of at least 1"),
+        ({"samples": [8]}, r"samples is \[8\], expected an integer"),
+        ({"turns": "8"}, "turns is '8', expected a number"),
+    ],
+)
+def test_what_is_no_number_is_refused(given, match):
+    with pytest.raises(TypeError, match=match):
+        sim.trajectory("spiral", (32, 32), **given)
+
+
+def test_the_acceleration_needs_a_number_of_readouts():
+    with pytest.raises(TypeError, match="readouts is None, expected an integer of at least 1"):
+        sim.trajectory_acceleration("radial", (32, 32), None)

@@ -26,7 +26,8 @@ def covered(image: np.ndarray) -> np.ndarray:
     [
         ("radial", {}, 0.01),
         ("golden-angle", {}, 0.02),
-        ("spiral", {"turns": 3.2, "readouts": 12}, 0.01),
+        ("spiral", {}, 0.02),
+        ("spiral", {"turns": 3.2, "readouts": 12, "density": 1.0}, 0.01),
         ("spiral", {"density": 2.0}, 0.01),
         ("rosette", {}, 0.01),
     ],
@@ -79,5 +80,7 @@ def test_bad_input_is_refused():
     positions = sim.trajectory("radial", (16, 16))
     with pytest.raises(ValueError, match="iterations is 0, expected at least 1"):
         sim.density_compensation(positions, (16, 16), 0)
+    with pytest.raises(ValueError, match="every position of the trajectory is 0"):
+        sim.density_compensation(0 * positions, (16, 16))
     with pytest.raises(ValueError, match="cycles per pixel"):
         sim.density_compensation(positions / 16, (16, 16))
