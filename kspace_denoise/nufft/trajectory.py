@@ -2,6 +2,8 @@
 
 import math
 
+from array_api_compat import is_array_api_obj
+
 from kspace_denoise.arrays import Array, to_numpy
 
 _ROUNDING = 1e-5  # relative: that of positions stored in single precision
@@ -15,12 +17,13 @@ def check_trajectory(trajectory: Array, shape: tuple[int, ...]) -> None:
     pixels.
 
     Raises:
-        TypeError: if the positions are not real floating-point numbers.
-        ValueError: if a shape is wrong, or positions are NaN, outside the range, or in another
-            unit: cycles or radians per pixel.
+        TypeError: if it is no array, or the positions are not real floating-point numbers.
+        ValueError: if a shape is wrong, or positions are NaN, all 0, outside the range, or in
+            another unit: cycles or radians per pixel.
     """
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"image shape is {tuple(shape)}, expected two positive numbers (y, x)")
+    check_array(trajectory, "trajectory", "(readouts, samples, 2)")
+    if len(shape) != 2 or min(shape) < 1 or any(n % 1 for n in shape):
+        raise ValueError(f"image shape is {tuple(shape)}, expected two positive integers (y, x)")
     positions = to_numpy(trajectory)
     if positions.dtype.kind != "f":
         raise TypeError(
@@ -49,8 +52,21 @@ def check_trajectory(trajectory: Array, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_array(x: Array, name: str, shape: str) -> None:
+    """Raise TypeError if `x` is no array, which is expected to have a shape."""
+    if not is_array_api_obj(x):
+        raise TypeError(
+            f"{name} is {type(x).__name__}, expected an array {shape}; numpy.asarray makes one"
+        )
+
+
 def _check_unit(reach: float, shape: tuple[int, ...]) -> None:
     """Refuse a trajectory whose range is that of another unit."""
+    if reach == 0 and max(shape) > 1:
+        raise ValueError(
+            "every position of the trajectory is 0, the centre of k-space: no image can be made of "
+            "it; give at least two samples on each readout"
+        )
     if min(shape) <= _FEW_PIXELS:
         return
     for limit, unit, factor in (

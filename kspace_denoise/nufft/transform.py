@@ -10,6 +10,7 @@ from kspace_denoise.nufft.plans import Plans
 from kspace_denoise.nufft.trajectory import check_trajectory
 
 BACKENDS = ("auto", "finufft", "torchkbnufft")
+_FINEST = 1e-6  # accuracy that single precision can have
 
 
 class Nufft:
@@ -21,11 +22,13 @@ class Nufft:
     data. Torch tensors carry gradients through either, of any order.
 
     complex64 is transformed with a relative error near `accuracy`, complex128 near 1e-12 by finufft
-    (torchkbnufft: 4e-5 in both). A plan is kept for every number of images transformed at once.
+    (torchkbnufft: 4e-5 in both). Plans are kept for the few numbers of images transformed at once
+    most recently.
 
     Raises:
         TypeError: if the positions are not real floating-point numbers.
-        ValueError: if the trajectory does not suit the shape, or there is no such backend.
+        ValueError: if the trajectory does not suit the shape, there is no such backend, or the
+            accuracy is not within 1e-6 to 1.
     """
 
     def __init__(
@@ -38,6 +41,11 @@ class Nufft:
         check_trajectory(trajectory, shape)
         if backend not in BACKENDS:
             raise ValueError(f"unknown backend {backend!r}; there are: {', '.join(BACKENDS)}")
+        if not _FINEST <= accuracy < 1:
+            raise ValueError(
+                f"accuracy is {accuracy}, expected {_FINEST:g} to below 1, the relative error of "
+                "complex64; complex128 data are transformed with 1e-12 whatever it is"
+            )
         positions = to_numpy(trajectory).astype(np.float64)
         self.shape = (int(shape[0]), int(shape[1]))
         self.sampled = positions.shape[:2]

@@ -1,6 +1,9 @@
 """CG-SENSE: the least-squares image of multi-coil samples on any trajectory."""
 
+from array_api_compat import is_torch_array
+
 from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_torch
+from kspace_denoise.nufft.trajectory import check_array
 from kspace_denoise.random import Seed
 from kspace_denoise.recon.checks import check_kspace
 from kspace_denoise.recon.conjugate_gradient import conjugate_gradient
@@ -37,6 +40,8 @@ def cg_sense(
     ill-posed: without λ the noise grows with the iterations, which `tolerance` then limits. λ = 0.1
     is right for most of them (docs/trajectories.md).
 
+    Gradients are not carried through the iterations: unroll them with `NufftOperator`, which does.
+
     Args:
         kspace: samples in any unit.
         maps: coil maps `(..., coils, y, x)` of the same (unwhitened) coils; leading axes
@@ -60,15 +65,16 @@ def cg_sense(
 
     Raises:
         TypeError: if k-space or maps are not complex, or of different array kinds.
-        ValueError: if shapes disagree, arrays hold NaN, the trajectory is in another unit, the
-            covariance is not positive definite, or an option is out of its range.
+        ValueError: if shapes disagree, arrays hold NaN or require gradients, the trajectory is in
+            another unit, the covariance is not positive definite, or an option is out of its range.
         ModuleNotFoundError: if the library of the transform is not installed.
     """
-    namespace(kspace, maps)
     check_samples(kspace, trajectory)
-    check_kspace(maps, "maps")
     _check_maps(kspace, maps)
-    _check_options(replicas, regularisation, tolerance)
+    _check_options(replicas, regularisation, tolerance, max_iterations)
+    _check_gradients(
+        kspace=kspace, maps=maps, trajectory=trajectory, noise_covariance=noise_covariance
+    )
     given = kspace
     kspace, maps = to_torch(kspace), to_torch(maps)
     maps = namespace(maps).astype(maps, kspace.dtype, copy=False)
@@ -96,6 +102,9 @@ def cg_sense(
 
 def _check_maps(kspace: Array, maps: Array) -> None:
     """Check that maps have the coils of the k-space, and leading axes that broadcast to its own."""
+    check_array(maps, "maps", "(..., coils, y, x)")
+    namespace(kspace, maps)
+    check_kspace(maps, "maps")
     lead, own = kspace.shape[:-3], maps.shape[:-3]
     extra = len(lead) - len(own)
     fits = extra >= 0 and all(m in (1, k) for m, k in zip(own, lead[extra:], strict=True))
@@ -107,8 +116,28 @@ def _check_maps(kspace: Array, maps: Array) -> None:
         )
 
 
-def _check_options(replicas: int, regularisation: float, tolerance: float) -> None:
+def _check_gradients(**arrays: Array | None) -> None:
+    """Refuse tensors that require gradients, which the iterations in place would not carry."""
+    for name, x in arrays.items():
+        if is_torch_array(x) and x.requires_grad and _gradients_are_on():
+            raise ValueError(
+                f"{name} requires gradients, which cg_sense does not carry: give {name}.detach(), "
+                "or unroll the iterations with recon.NufftOperator, which carries them"
+            )
+
+
+def _gradients_are_on() -> bool:
+    import torch
+
+    return torch.is_grad_enabled()
+
+
+def _check_options(
+    replicas: int, regularisation: float, tolerance: float, max_iterations: int
+) -> None:
     """Check the ranges of the numerical options."""
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
     sensible = 0 <= regularisation < float("inf") and 0 < tolerance < 1
     if replicas < 0 or replicas == 1 or not sensible:
         raise ValueError(

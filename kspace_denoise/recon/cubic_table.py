@@ -57,7 +57,8 @@ class CubicTable:
         """Return the function at x."""
         xp = namespace(x)
         pieces = self.coefficients.shape[1]
-        position = xp.clip((x - self.start) * (1 / self.step), 0.0, float(pieces))
+        inside = xp.clip(x, self.start, self.stop)  # first: the quotient of huge ones overflows
+        position = xp.clip((inside - self.start) * (1 / self.step), 0.0, float(pieces))
         piece = xp.clip(xp.astype(position, xp.int64), 0, pieces - 1)
         within = position - xp.astype(piece, x.dtype)
         where = xp.reshape(piece, (-1,))

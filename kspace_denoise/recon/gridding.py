@@ -1,7 +1,8 @@
 """Gridding: coil images of a non-Cartesian scan without iterations."""
 
-from kspace_denoise.arrays import Array, like, namespace
+from kspace_denoise.arrays import Array, like
 from kspace_denoise.nufft import Nufft
+from kspace_denoise.nufft.trajectory import check_array
 from kspace_denoise.recon.checks import check_kspace
 from kspace_denoise.sim.trajectory_density import density_compensation
 
@@ -29,7 +30,7 @@ def gridding(
         backend: `auto`, `finufft` or `torchkbnufft`.
 
     Raises:
-        TypeError: if the k-space is not complex or the trajectory is not real.
+        TypeError: if the k-space is not complex, the trajectory is not real, or one is no array.
         ValueError: if shapes disagree, the trajectory is in another unit, or arrays hold NaN.
         ModuleNotFoundError: if the library of the transform is not installed.
     """
@@ -37,6 +38,7 @@ def gridding(
     transform = Nufft(trajectory, shape, backend)
     if weights is None:
         weights = density_compensation(trajectory, shape)
+    check_array(weights, "weights", "(readouts, samples)")
     if tuple(weights.shape) != tuple(trajectory.shape[:2]):
         raise ValueError(
             f"weights of shape {tuple(weights.shape)} do not fit the trajectory of shape "
@@ -49,10 +51,11 @@ def check_samples(kspace: Array, trajectory: Array) -> None:
     """Check that k-space `(..., coils, readouts, samples)` was sampled along the trajectory.
 
     Raises:
-        TypeError: if it is not complex.
+        TypeError: if it is not complex, or one of them is no array.
         ValueError: if the shapes disagree, or it holds NaN.
     """
-    namespace(kspace)
+    check_array(kspace, "kspace", "(..., coils, readouts, samples)")
+    check_array(trajectory, "trajectory", "(readouts, samples, 2)")
     check_kspace(kspace)
     if tuple(kspace.shape[-2:]) != tuple(trajectory.shape[:2]):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,11 @@ from kspace_denoise.recon.vst_checks import check_coils, check_magnitude
 from kspace_denoise.sim.magnitude_noise import MagnitudeNoise
 
 _STEP = 0.02  # of the table, in the fourth root
+_CERTAIN = 1e6  # times the noise, from which on a mean is the amplitude within 1e-10
 
 
 class Koay(NamedTuple):
-    """What lies behind repeated magnitudes, both in their unit.
+    """What lies behind repeated magnitudes, both in their unit: arrays, or numbers for numbers.
 
     Attributes:
         amplitude: the true amplitude A, at least 0.
@@ -42,28 +44,37 @@ def koay(mean: Array, std: Array, coils: float = 1) -> Koay:
     of the distance.
 
     Args:
-        mean: over repetitions or over a uniform region, any shape, float32 or float64.
+        mean: over repetitions or over a uniform region, any shape, float32 or float64; or a number.
         std: standard deviation of the single magnitudes, of the same kind and shape. Where it is
             0, sigma is 0 and the amplitude is the mean.
         coils: of equal and independent noise in the root sum of squares, need not be whole.
 
     Raises:
-        TypeError: if an array is complex or not float, or coils is not a number.
+        TypeError: if an array is complex or not float, one of the two an array and the other a
+            number, or coils is not a number.
         ValueError: if an array holds negative values, NaN or infinity, the shapes differ, or the
             number of coils is out of range.
     """
     coils = check_coils(coils)
+    if isinstance(mean, Real) and isinstance(std, Real):
+        found = koay(np.asarray(float(mean)), np.asarray(float(std)), coils)
+        return Koay(float(found.amplitude), float(found.sigma))
     for name, x in (("mean", mean), ("std", std)):
         check_magnitude(x, name)
     if mean.shape != std.shape:
         raise ValueError(f"mean has shape {tuple(mean.shape)} and std {tuple(std.shape)}: give one")
+    return _corrected(mean, std, coils)
+
+
+def _corrected(mean: Array, std: Array, coils: float) -> Koay:
+    """Return both from std and mean / std, of whose numbers no square overflows."""
     xp = namespace(mean, std)
-    noisy = std > 0
-    ratio = xp.where(noisy, mean, 0.0) / xp.where(noisy, std, 1.0)
-    nu = _snr(ratio * ratio, coils)
-    sigma = xp.sqrt((mean * mean + std * std) / (2 * coils + nu * nu))
-    amplitude = xp.where(noisy, nu * sigma, mean)
-    return Koay(amplitude, xp.where(noisy, sigma, 0.0))
+    certain = std <= mean * (1 / _CERTAIN)
+    ratio = xp.where(certain, 0.0, mean) / xp.where(certain, 1.0, std)
+    square = ratio * ratio
+    nu = _snr(square, coils)
+    sigma = std * xp.sqrt((square + 1) / (2 * coils + nu * nu))
+    return Koay(xp.where(certain, mean, nu * sigma), xp.where(certain, std, sigma))
 
 
 def _snr(square: Array, coils: float) -> Array:

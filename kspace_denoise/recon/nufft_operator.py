@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from array_api_compat import is_torch_array
+
 from kspace_denoise.arrays import Array, namespace, to_numpy
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.nufft import Nufft
@@ -20,13 +22,16 @@ class NufftOperator:
     in cycles per field of view, (ky, kx) last. The scale is that of `SenseOperator`, which this
     equals on a Cartesian trajectory: white noise keeps its sigma, and the adjoint has no density
     compensation. `backend` is that of the transform: `auto` takes finufft on the CPU and
-    torchkbnufft on a GPU; torch tensors carry gradients. `accuracy` is the relative error of the
-    transforms of complex64 by finufft.
+    torchkbnufft on a GPU. `accuracy` is the relative error of the transforms of complex64 by
+    finufft, 1e-6 or more.
+
+    Torch tensors carry gradients to image, samples and maps, not to the trajectory. Of the maps as
+    they are now: after a step that changes them, make another operator.
 
     Raises:
         TypeError: if maps are not complex or the trajectory is not real.
-        ValueError: if maps or trajectory are malformed, do not fit each other, or hold NaN, or
-            there is no such backend.
+        ValueError: if maps or trajectory are malformed, do not fit each other, or hold NaN, there
+            is no such backend, or the accuracy is out of its range.
         ModuleNotFoundError: if the library of the transform is not installed.
     """
 
@@ -95,8 +100,8 @@ class NufftOperator:
     @cached_property
     def _conjugate(self) -> Array:
         """The conjugate maps, in memory: torch would conjugate every time."""
-        xp = namespace(self.maps)
-        return xp.asarray(xp.conj(self.maps), copy=True)
+        conjugate = namespace(self.maps).conj(self.maps)
+        return conjugate.resolve_conj() if is_torch_array(conjugate) else conjugate
 
     @cached_property
     def _blocks(self) -> list[tuple[Array, Array]]:

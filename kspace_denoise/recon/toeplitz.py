@@ -9,8 +9,6 @@ from kspace_denoise.fourier import fft2c
 from kspace_denoise.nufft import Nufft
 from kspace_denoise.recon.sense_operator import to_corner
 
-_ACCURACY = 1e-9
-
 
 class ToeplitzPart(NamedTuple):
     """A phase ramp over the image `(y, x)`, its conjugate, and a kernel `(ky, kx)`.
@@ -37,7 +35,7 @@ def toeplitz_parts(
     doubled = (2 * shape[0], 2 * shape[1])
     positions = np.asarray(trajectory, dtype=np.float64)
     ones = np.ones(positions.shape[:2], np.complex128)
-    spread = Nufft(2 * positions, doubled, "finufft", _ACCURACY).adjoint(ones)
+    spread = Nufft(2 * positions, doubled, "finufft").adjoint(ones)
     # The response to a sample is Hermitian, so its spectrum is real.
     spectrum = np.real(fft2c(to_corner(spread), centred=False, scaled=False))
     spectrum *= 2 / np.sqrt(np.prod(shape)) / np.prod(doubled)

@@ -9,7 +9,13 @@ has standard deviation 1 everywhere; a denoiser for Gaussian noise then does its
 from typing import get_args
 
 from kspace_denoise.arrays import Array
-from kspace_denoise.recon.vst_checks import check_coils, check_magnitude, check_real, check_sigma
+from kspace_denoise.recon.vst_checks import (
+    check_coils,
+    check_magnitude,
+    check_range,
+    check_real,
+    check_sigma,
+)
 from kspace_denoise.recon.vst_forms import Form, stabiliser
 from kspace_denoise.recon.vst_inverse import unbiased_inverse
 
@@ -43,13 +49,16 @@ def vst(
         form: "optimised", "asymptotic" or "identity".
 
     Raises:
-        TypeError: if the image is complex or not a float array, or coils is not a number.
+        TypeError: if the image is complex or not a float array, or sigma or coils not a number.
         ValueError: if the magnitude is negative, NaN or infinite, sigma not positive or of another
-            shape, the number of coils out of range, or the form unknown.
+            shape, their ratio too large to be written, the number of coils out of range, or the
+            form unknown.
     """
     form, coils = _form(form), check_coils(coils)
     check_magnitude(magnitude, "magnitude")
-    return stabiliser(form, coils)(magnitude / check_sigma(sigma, magnitude))
+    noise = check_sigma(sigma, magnitude)
+    check_range(magnitude, noise)
+    return stabiliser(form, coils)(magnitude / noise)
 
 
 def inverse_vst(
@@ -78,7 +87,7 @@ def inverse_vst(
         unbiased: whether to return the amplitude, or the magnitude that maps to z.
 
     Raises:
-        TypeError: if z is complex or not a float array, or coils is not a number.
+        TypeError: if z is complex or not a float array, or sigma or coils not a number.
         ValueError: if z holds NaN or infinity, sigma is not positive or of another shape, the
             number of coils out of range, or the form unknown.
     """

@@ -15,9 +15,14 @@ def check_real(x: Array, name: str) -> None:
     """Check for finite float32 or float64.
 
     Raises:
-        TypeError: if the array is complex or not a float array.
+        TypeError: if it is no array, complex, or not of floats.
         ValueError: if it holds NaN or infinity.
     """
+    if not array_api_compat.is_array_api_obj(x):
+        raise TypeError(
+            f"{name} is {type(x).__name__}, expected an array of float32 or float64; numpy.asarray "
+            "makes one"
+        )
     xp = namespace(x)
     if xp.isdtype(x.dtype, "complex floating"):
         raise TypeError(
@@ -62,12 +67,11 @@ def check_sigma(sigma: float | Array, image: Array) -> float | Array:
     """Return sigma as a number or as an array of the image's kind and precision.
 
     Raises:
+        TypeError: if it is neither a number nor an array.
         ValueError: if it is not positive everywhere, or does not broadcast to the image.
     """
     if not array_api_compat.is_array_api_obj(sigma):
-        if not (math.isfinite(sigma) and sigma > 0):
-            raise ValueError(f"sigma is {sigma}, expected a positive number")
-        return float(sigma)
+        return _number(sigma)
     values = like(sigma, image, image.dtype)
     xp = namespace(values)
     fits = values.ndim <= image.ndim and all(
@@ -84,3 +88,30 @@ def check_sigma(sigma: float | Array, image: Array) -> float | Array:
             "no noise to stabilise: set any positive value there"
         )
     return values
+
+
+def _number(sigma: object) -> float:
+    if not isinstance(sigma, Real):
+        raise TypeError(
+            f"sigma is {sigma!r}, expected a positive number, or an array that broadcasts to the "
+            "image: the noise of each real component, in the unit of the image"
+        )
+    if not 0 < float(sigma) < math.inf:
+        raise ValueError(f"sigma is {sigma}, expected a positive number")
+    return float(sigma)
+
+
+def check_range(image: Array, sigma: float | Array) -> None:
+    """Check that a magnitude over sigma can be written in the image's precision.
+
+    Raises:
+        ValueError: if it would be infinite.
+    """
+    xp = namespace(image)
+    least = float(xp.min(sigma)) if array_api_compat.is_array_api_obj(sigma) else sigma
+    most = float(xp.max(image)) if math.prod(image.shape) else 0.0
+    if most > least * float(xp.finfo(image.dtype).max):
+        raise ValueError(
+            f"an image of up to {most:.3g} over a sigma of {least:.3g} is beyond {image.dtype}: "
+            "give both in the same unit, or float64"
+        )

@@ -52,8 +52,9 @@ class Identity:
 
     def far(self, y: Array) -> Array:
         """Return sqrt(y^2 - 2L + var m), in which var m = 1 - (L - 1/2)/y^2."""
-        square = y * y
-        return namespace(y).sqrt(square - (2 * self.coils - 1) - (self.coils - 0.5) / square)
+        inverse = (1 / y) ** 2  # 1 / y^2 of large single-precision numbers overflows
+        lost = (2 * self.coils - 1 + (self.coils - 0.5) * inverse) * inverse
+        return y * namespace(y).sqrt(1 - lost)
 
     def nodes(self, upper: float) -> tuple[Values, Values, Values]:
         """Return nodes even in m."""
@@ -65,24 +66,31 @@ class Identity:
 class Asymptotic:
     """f = sqrt(m^2 - L + 1/2), and 0 where there is no root: stable at high SNR.
 
-    The variance of m tends to 1 - (L - 1/2)/m^2, and f' is one over its root.
+    The variance of m tends to 1 - (L - 1/2)/m^2, and f' is one over its root. Squares are avoided:
+    those of large single-precision numbers overflow.
     """
 
     coils: float
 
+    @property
+    def root(self) -> float:
+        """The largest magnitude with f = 0."""
+        return math.sqrt(self.coils - 0.5)
+
     def __call__(self, m: Array) -> Array:
         """Return f(m)."""
         xp = namespace(m)
-        return xp.sqrt(xp.clip(m * m - (self.coils - 0.5), 0.0, None))
+        return xp.sqrt(xp.clip(m - self.root, 0.0, None)) * xp.sqrt(m + self.root)
 
     def undo(self, z: Array) -> Array:
         """Return the magnitude of which f is z."""
         xp = namespace(z)
-        return xp.sqrt(xp.clip(z, 0.0, None) ** 2 + (self.coils - 0.5))
+        longer, shorter = xp.clip(z, self.root, None), xp.clip(z, 0.0, self.root)
+        return longer * xp.sqrt(1 + (shorter / longer) ** 2)
 
     def far(self, y: Array) -> Array:
         """Return sqrt(y^2 - L + 1/2), right to the fourth power of 1/y."""
-        return namespace(y).sqrt(y * y - (self.coils - 0.5))
+        return self(y)
 
     def nodes(self, upper: float) -> tuple[Values, Values, Values]:
         """Return nodes even in f, in which there is no kink; where f = 0 none are needed."""

@@ -60,6 +60,18 @@ def test_wrong_types_are_refused(dtype):
         check_trajectory(np.ones((5, 16, 2), dtype), (4, 4))
 
 
+def test_a_list_is_refused(rng):
+    with pytest.raises(TypeError, match=r"trajectory is list, expected an array \(readouts"):
+        check_trajectory(positions(rng, 32, 32).tolist(), (64, 64))
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (4, 4), (1, 64)])
+def test_the_centre_alone_is_refused(shape):
+    with pytest.raises(ValueError, match="every position of the trajectory is 0, the centre"):
+        check_trajectory(np.zeros((3, 1, 2), np.float32), shape)
+    check_trajectory(np.zeros((3, 1, 2), np.float32), (1, 1))
+
+
 def test_nan_is_refused(rng):
     bad = positions(rng, 32, 32)
     bad[1, 2, 0] = np.nan
@@ -67,7 +79,7 @@ def test_nan_is_refused(rng):
         check_trajectory(bad, (64, 64))
 
 
-@pytest.mark.parametrize("shape", [(64,), (64, 0), (64, 64, 64)])
+@pytest.mark.parametrize("shape", [(64,), (64, 0), (64, 64.5), (64, 64, 64)])
 def test_a_wrong_image_shape_is_refused(rng, shape):
-    with pytest.raises(ValueError, match="expected two positive numbers"):
+    with pytest.raises(ValueError, match="expected two positive integers"):
         check_trajectory(positions(rng, 32, 32), shape)

@@ -3,6 +3,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 
 from kspace_denoise import recon, sim
 from kspace_denoise.arrays import to_numpy
@@ -188,7 +189,6 @@ def test_it_agrees_with_bart(rng, tmp_path):
     maps = (maps / np.linalg.norm(maps, axis=0)).astype(np.complex64)
     positions = sim.trajectory("golden-angle", shape, 32)
     samples = sim.add_noise(NufftOperator(maps, positions).forward(head(shape)), 2 * np.eye(4), 0)
-    ours = recon.cg_sense(samples, maps, positions, regularisation=0.3, tolerance=1e-6).image
     # BART: the axes are x, y, z; trajectories are (3, samples, readouts), in the same cycles.
     along = np.stack([positions[..., 1], positions[..., 0], 0 * positions[..., 0]], -1)
     for name, array, dimensions in (
@@ -202,8 +202,16 @@ def test_it_agrees_with_bart(rng, tmp_path):
     command = "bart pics -S -w 1 -i 200 -l2 -r 0.3 -t trajectory samples maps image"
     subprocess.run(command.split(), check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
     theirs = np.fromfile(tmp_path / "image.cfl", np.complex64).reshape(shape)
-    # BART's own transform of the coil images is off by 1.4e-3.
-    assert relative(ours, theirs) < 6e-3
+    below, right, above = (
+        relative(
+            recon.cg_sense(samples, maps, positions, regularisation=lam, tolerance=1e-6).image,
+            theirs,
+        )
+        for lam in (0.25, 0.3, 0.35)
+    )
+    # BART's transforms leave 4e-3 whatever the iterations; 0.25 and 0.35 leave 6e-3 and more.
+    assert right < 5e-3
+    assert right < 0.75 * min(below, above)
 
 
 def test_the_preconditioner_inverts_the_diagonal(rng):
@@ -246,11 +254,35 @@ def test_arguments_stay_as_they_were(rng):
     recon.cg_sense(samples, maps, positions, noise_covariance=psi, regularisation=0.1)
 
 
+@pytest.mark.parametrize("name", ["kspace", "maps", "trajectory", "noise_covariance"])
+def test_gradients_are_refused(rng, name):
+    shape = (16, 16)
+    arrays = {
+        "kspace": complex_array(rng, (3, 8, 32)),
+        "maps": coil_maps(rng, 3, shape),
+        "trajectory": sim.trajectory("radial", shape, 8),
+        "noise_covariance": random_covariance(rng, 3),
+    }
+    expected = recon.cg_sense(**arrays, regularisation=0.1).image
+    given = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    given[name].requires_grad_()
+    with pytest.raises(ValueError, match=rf"{name} requires gradients.* give {name}\.detach\(\)"):
+        recon.cg_sense(**given, regularisation=0.1)
+    with torch.no_grad():
+        assert relative(recon.cg_sense(**given, regularisation=0.1).image, expected) < 1e-5
+
+
 def test_bad_input_is_refused(rng):
     shape = (16, 16)
     positions = sim.trajectory("radial", shape, 8)
     maps = coil_maps(rng, 3, shape)
     samples = complex_array(rng, (3, 8, 32))
+    with pytest.raises(TypeError, match="trajectory is list, expected an array"):
+        recon.cg_sense(samples, maps, positions.tolist())
+    with pytest.raises(TypeError, match="kspace is list, expected an array"):
+        recon.cg_sense(samples.tolist(), maps, positions)
+    with pytest.raises(TypeError, match="maps is list, expected an array"):
+        recon.cg_sense(samples, maps.tolist(), positions)
     with pytest.raises(TypeError, match="kspace is float32"):
         recon.cg_sense(samples.real, maps, positions)
     with pytest.raises(ValueError, match=r"\(3, 32, 8\) does not fit the trajectory"):
@@ -262,10 +294,19 @@ def test_bad_input_is_refused(rng):
     with pytest.raises(ValueError, match="kspace holds 1 values that are NaN"):
         recon.cg_sense(np.where(np.arange(32) + np.arange(8)[:, None] == 0, np.nan, samples)[:1],
                        maps[:1], positions)  # fmt: skip
+
+
+def test_bad_options_are_refused(rng):
+    shape = (16, 16)
+    positions = sim.trajectory("radial", shape, 8)
+    maps, samples = coil_maps(rng, 3, shape), complex_array(rng, (3, 8, 32))
     with pytest.raises(ValueError, match="replicas=1"):
         recon.cg_sense(samples, maps, positions, replicas=1)
     with pytest.raises(ValueError, match="regularisation=-1"):
         recon.cg_sense(samples, maps, positions, regularisation=-1)
+    for count in (0, -1):
+        with pytest.raises(ValueError, match=f"max_iterations is {count}, expected at least 1"):
+            recon.cg_sense(samples, maps, positions, max_iterations=count)
     with pytest.raises(ValueError, match="tolerance=0"):
         recon.cg_sense(samples, maps, positions, tolerance=0)
     with pytest.raises(ValueError, match="not positive definite"):

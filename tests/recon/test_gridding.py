@@ -33,6 +33,8 @@ def test_full_sampling_gives_the_coil_images(rng):
     images = recon.gridding(samples, positions, shape)
     expected = maps * head(shape)
     assert np.linalg.norm(images - expected) < 0.05 * np.linalg.norm(expected)
+    inside = abs(head(shape)) > 3
+    assert np.mean((images / expected).real[:, inside]) == pytest.approx(1, abs=0.01)
 
 
 def test_kinds_slices_and_weights(scan, kind):
@@ -51,6 +53,10 @@ def test_bad_input_is_refused(rng):
     samples = complex_array(rng, (3, 8, 32))
     with pytest.raises(ValueError, match=r"weights of shape \(8,\) do not fit"):
         recon.gridding(samples, positions, (16, 16), np.ones(8))
+    with pytest.raises(TypeError, match="weights is list, expected an array"):
+        recon.gridding(samples, positions, (16, 16), [1.0])
+    with pytest.raises(TypeError, match="trajectory is list, expected an array"):
+        recon.gridding(samples, positions.tolist(), (16, 16))
     with pytest.raises(ValueError, match="does not fit the trajectory"):
         recon.gridding(samples[..., :30], positions, (16, 16))
     with pytest.raises(ValueError, match="beyond n / 2"):

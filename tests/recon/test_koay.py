@@ -86,6 +86,30 @@ def test_every_array_kind(rng, kind):
     assert np.array_equal(to_numpy(given[1]), before[1])
 
 
+def test_numbers_for_numbers():
+    found = recon.koay(3, 1.0, 2)
+    expected = recon.koay(np.array([3.0]), np.array([1.0]), 2)
+    assert (type(found.amplitude), type(found.sigma)) == (float, float)
+    assert found == (expected.amplitude[0], expected.sigma[0])
+
+
+def test_the_largest_numbers_of_single_precision_stay_finite(kind):
+    mean = np.array([1e20, 3e38, 3e38, 1e30, 3.0], np.float32)
+    std = np.array([1.0, 1e-30, 1e38, 1e30, 1e-3], np.float32)
+    found = recon.koay(kind(mean), kind(std))
+    exact = recon.koay(mean.astype(float), std.astype(float))
+    assert to_numpy(found.amplitude) == pytest.approx(exact.amplitude, rel=1e-5)
+    assert to_numpy(found.sigma) == pytest.approx(exact.sigma, rel=1e-5)
+    assert exact.sigma[2] == pytest.approx(1e38 * recon.koay(3.0, 1.0).sigma, rel=1e-6)
+
+
+def test_certain_means_join_the_others():
+    mean = np.array([1e6 * (1 - 1e-9), 1e6 * (1 + 1e-9)])
+    found = recon.koay(mean, np.ones(2), 64)
+    assert found.amplitude == pytest.approx(mean, rel=2e-10)
+    assert found.sigma == pytest.approx(1, rel=2e-10)
+
+
 ONES = np.ones((4, 5))
 
 
@@ -96,6 +120,9 @@ ONES = np.ones((4, 5))
         ((ONES, ONES.astype(int)), TypeError, "std is int64, expected float32 or float64"),
         ((-ONES, ONES), ValueError, "mean holds negative values"),
         ((ONES, ONES * np.nan), ValueError, "std holds 20 values that are NaN"),
+        ((ONES, 1.0), TypeError, "std is float, expected an array of float32 or float64"),
+        (("a", 1.0), TypeError, "mean is str, expected an array"),
+        ((-3.0, 1.0), ValueError, "mean holds negative values"),
         ((ONES, ONES[0]), ValueError, r"shape \(4, 5\) and std \(5,\)"),
         ((ONES, ONES, 0.9), ValueError, "coils is 0.9"),
         ((ONES, ONES, "8"), TypeError, "coils is str, expected one number"),

@@ -145,6 +145,17 @@ def test_every_array_kind_with_a_map_of_sigma(rng, kind, form, precision):
     assert to_numpy(given[1]) == pytest.approx(before[1], abs=0)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("coils", [1, 8, 64])
+def test_the_largest_numbers_of_a_precision_stay_finite(kind, form, coils):
+    large = np.array([1e10, 1e19, 1e20, 1e30, 3e38], np.float32)
+    z = recon.vst(kind(large), 1.0, coils, form)
+    assert to_numpy(z) == pytest.approx(large, rel=1e-6)
+    for unbiased in (True, False):
+        back = recon.inverse_vst(z, 1.0, coils, form, unbiased=unbiased)
+        assert to_numpy(back) == pytest.approx(large, rel=1e-6)
+
+
 @pytest.mark.cuda
 def test_data_on_the_gpu_stay_there(rng):
     magnitude = rng.uniform(0, 20, (3, 5, 7)).astype(np.float32)
@@ -165,6 +176,11 @@ ONES = np.ones((4, 5), np.float32)
         (recon.vst, (ONES.astype(np.int16), 1.0), TypeError, "int16, expected float32 or float64"),
         (recon.vst, (ONES * np.nan, 1.0), ValueError, "magnitude holds 20 values that are NaN"),
         (recon.vst, (-ONES, 1.0), ValueError, "negative"),
+        (recon.vst, (1.0, 1.0), TypeError, "magnitude is float, expected an array of float32"),
+        (recon.vst, (ONES, "a"), TypeError, "sigma is 'a', expected a positive number, or an arr"),
+        (recon.vst, (ONES, None), TypeError, "sigma is None, expected a positive number"),
+        (recon.vst, (ONES * 1e30, 1e-9), ValueError, "1e.30 over a sigma of 1e-09 is beyond float"),
+        (recon.vst, (ONES * 1e30, ONES * 1e-9), ValueError, "beyond float32: give both in the sa"),
         (recon.vst, (ONES, 0.0), ValueError, "sigma is 0.0, expected a positive"),
         (recon.vst, (ONES, np.nan), ValueError, "sigma is nan, expected a positive"),
         (recon.vst, (ONES, ONES * 0), ValueError, "not positive and finite"),
@@ -176,6 +192,7 @@ ONES = np.ones((4, 5), np.float32)
         (recon.vst, (ONES, 1.0, 1, "foi"), ValueError, "'foi', expected one of optimised"),
         (recon.inverse_vst, (ONES * 1j, 1.0), TypeError, "z is complex64"),
         (recon.inverse_vst, (ONES * np.inf, 1.0), ValueError, "z holds 20 values"),
+        (recon.inverse_vst, (ONES, "1"), TypeError, "sigma is '1', expected a positive number"),
         (recon.inverse_vst, (ONES, -1.0), ValueError, "sigma is -1.0"),
         (recon.inverse_vst, (ONES, 1.0, 0), ValueError, "coils is 0"),
         (recon.inverse_vst, (ONES, 1.0, 1, ""), ValueError, "'', expected one of"),
