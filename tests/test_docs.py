@@ -64,6 +64,13 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "c2s.safetensors").is_file()
 
 
+@pytest.mark.parametrize("name", ["noise_models", "vst", "trajectories", "sampling"])
+def test_python_blocks_run_in_order(name: str) -> None:
+    names: dict[str, object] = {}
+    for number, code in enumerate(blocks(ROOT / f"docs/{name}.md", "python")):
+        exec(compile(code, f"{name}.md, block {number}", "exec"), names)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_python_blocks_parse_and_links_lead_somewhere(page: Path) -> None:
     for code in blocks(page, "python"):

@@ -23,6 +23,20 @@ def test_it_is_met_by_noise_of_that_level(coils: int) -> None:
         assert found == pytest.approx(wanted, rel=tolerance)
 
 
+@pytest.mark.parametrize("coils", [1, 6])
+def test_the_noise_floor_does_not_count_as_signal(coils: int) -> None:
+    """Without more the mean magnitude is never below 1.25 sigma."""
+    kspace = sim.phantom((128, 128), coils=coils, seed=3).kspace
+    assert kspace is not None
+    unit = sim.array_covariance(coils, 1)
+    of_unit = scan_snr(Scan(kspace=kspace[None]), KnownNoise(unit), noise_free=True)
+    for wanted, tolerance in ((0.5, 0.25), (1, 0.15), (2, 0.1), (3, 0.06)):
+        psi = unit * (of_unit / wanted) ** 2
+        noisy = np.stack([sim.add_noise(kspace, psi, seed=seed) for seed in (0, 1)])
+        found = scan_snr(Scan(kspace=noisy), KnownNoise(psi))
+        assert found == pytest.approx(wanted, rel=tolerance)
+
+
 def test_it_is_the_mean_magnitude_over_the_median_sigma_of_sense() -> None:
     kspace = sim.phantom((96, 80), coils=6, seed=3).kspace
     psi = sim.array_covariance(6, 1) * 1e-3

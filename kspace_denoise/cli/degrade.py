@@ -7,6 +7,7 @@ import numpy as np
 
 from kspace_denoise import sim
 from kspace_denoise.arrays import Array
+from kspace_denoise.cli.chain import interference_in
 from kspace_denoise.cli.common import progress
 from kspace_denoise.random import Seed
 from kspace_denoise.scan import Numpy, Scan
@@ -50,10 +51,17 @@ def plan_snr(scan: Scan, known: KnownNoise, snr: float) -> Plan:
     """Add noise of the source's own covariance, or white noise to a source without any.
 
     Raises:
-        ValueError: if the scan is undersampled, or its SNR is not above the one that is wanted.
+        ValueError: if the scan is undersampled, holds interference, or its SNR is not above the
+            one that is wanted.
     """
     if scan.mask is not None and not scan.mask.all():
         raise ValueError("--snr needs fully sampled k-space, and this scan is undersampled")
+    interference = interference_in(scan.header)
+    if interference is not None:
+        raise ValueError(
+            f"--snr cannot be met: IN holds interference ({interference}), which would count as "
+            "signal; use --sigma, or give a scan without it"
+        )
     noise_free = not known.covariance.any()
     if noise_free:
         white = 2 * np.eye(len(known.covariance), dtype=np.complex128)

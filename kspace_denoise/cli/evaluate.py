@@ -8,11 +8,13 @@ import click
 import numpy as np
 
 from kspace_denoise import formats
-from kspace_denoise.cli.common import PATH, command
+from kspace_denoise.cli.common import PATH, command, note
 from kspace_denoise.metrics import nmse, object_mask, psnr, ssim
 from kspace_denoise.scan import Images, Numpy
 
 MAXIMUM = "reference-max"
+_MUCH_LESS = 0.25  # noise alone: half of it is in the magnitude
+_NOTICEABLE = 5.0  # degrees
 
 
 @command("kspace-denoise evaluate denoised.h5 reference.h5 --data-range reference-max")
@@ -48,6 +50,8 @@ def evaluate(
         "reference": f"{reference} ({second.header['dataset']})",
         **_scores(first, second, data_range, crop, magnitude),
     }
+    if result["pixels"] == "complex":
+        _note_phase(_cropped(first.data, crop), _cropped(second.data, crop))
     if as_json:
         click.echo(json.dumps(result, indent=1))
     else:
@@ -80,6 +84,22 @@ def _scores(
         "mask": "object (of the reference)" if is_complex else "none",
         "slices": int(np.prod(a.shape[:-2])),
     }
+
+
+def _note_phase(image: Numpy, reference: Numpy) -> None:
+    """Tell where the phase of whole slices makes most of the difference between complex images."""
+    a, b = (x.reshape(-1, *x.shape[-2:]) for x in (image, reference))
+    mask = object_mask(b)
+    differ, apart = (
+        float(np.sum(mask * np.abs(x - y) ** 2)) for x, y in ((a, b), (np.abs(a), np.abs(b)))
+    )
+    turns = np.angle(np.sum(mask * a * b.conj(), axis=(-2, -1)), deg=True)
+    worst = int(np.argmax(np.abs(turns)))
+    if apart < _MUCH_LESS * differ and abs(turns[worst]) > _NOTICEABLE:
+        note(
+            f"the images differ by a phase (slice {worst}: {turns[worst]:.0f} degrees): "
+            "--magnitude compares magnitudes"
+        )
 
 
 def _cropped(data: Numpy, size: int | None) -> Numpy:

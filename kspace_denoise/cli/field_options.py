@@ -10,8 +10,16 @@ import numpy as np
 
 from kspace_denoise import sim
 from kspace_denoise.arrays import Array
+from kspace_denoise.cli.chain import interference_in
 from kspace_denoise.cli.common import Decorator, note
 from kspace_denoise.cli.degrade import Plan
+from kspace_denoise.cli.doubts import (
+    check_fields,
+    check_sequence,
+    check_timing,
+    check_tissue,
+    refuse_timing,
+)
 from kspace_denoise.cli.options import group, together
 from kspace_denoise.cli.timing import SAID, TIMES, Timing, sequence_of
 from kspace_denoise.random import Seed
@@ -140,6 +148,8 @@ def plan_field(known: KnownNoise, request: FieldRequest, scan: Scan) -> Plan:
             simulated.
     """
     assert request.field is not None
+    check_fields(request.field, request.source_field, scan)
+    check_tissue(request.tissue)
     source_field = request.source_field or scan.field_strength
     if source_field is None:
         raise ValueError("the file does not say its field strength: give --source-field")
@@ -148,6 +158,9 @@ def plan_field(known: KnownNoise, request: FieldRequest, scan: Scan) -> Plan:
             "IN is free of noise, and --field scales the noise that there is: OUT is free of it "
             "too, the truth at this field"
         )
+    interference = interference_in(scan.header)
+    if interference is not None:
+        note(f"IN holds interference ({interference}), which --field scales as if it were signal")
     keywords, origin = law_keywords(request, scan)
     law: Callable[..., sim.LowField] = functools.partial(
         sim.low_field,
@@ -171,6 +184,7 @@ def plan_field(known: KnownNoise, request: FieldRequest, scan: Scan) -> Plan:
     example = law(np.zeros((len(known.covariance), 1, 1), np.complex64), seed=0)
     noise = known._replace(covariance=example.noise_covariance)
     record = {**example.record, **({"timing_from": origin} if origin else {})}
+    record["field_ratio"] = float(f"{record['field_ratio']:.12g}")  # 0.1, not 0.0999...9
     gain = (record["field_T"] / source_field) ** 2 * record["relaxation_factor"]
     return Plan(degrade, noise, {"low_field": record}, gain)
 
@@ -196,10 +210,21 @@ def law_keywords(request: FieldRequest, scan: Scan) -> tuple[dict[str, Any], dic
     given, target = (
         Timing(**{name: values[prefix + name] for name in TIMES}) for prefix in ("", "target_")
     )
-    said = scan.header.get("ismrmrd", {}).get("sequence", {})
-    keywords["sequence"], origin = sequence_of(request.sequence, given, said)
+    keywords["sequence"], origin = _checked(request.sequence, given, scan.header)
+    check_sequence(request.sequence, scan.header, origin)
     if any(value is not None for value in target):
         at_source = Timing.of(keywords["sequence"])
         merged = [t if t is not None else s for t, s in zip(target, at_source, strict=True)]
-        keywords["target_sequence"], _ = sequence_of(request.sequence, Timing(*merged), {})
+        keywords["target_sequence"], _ = _checked(request.sequence, Timing(*merged), {})
     return keywords, origin
+
+
+def _checked(name: str, given: Timing, header: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    """Return `sequence_of`, whose refusals and doubts speak in milliseconds."""
+    said = header.get("ismrmrd", {}).get("sequence", {})
+    check_timing(given)
+    try:
+        return sequence_of(name, given, said)
+    except ValueError as error:
+        known = [said.get(key) if v is None else v for v, key in zip(given, SAID, strict=True)]
+        refuse_timing(name, Timing(*known), error)

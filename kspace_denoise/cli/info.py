@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from kspace_denoise import formats, provenance, recon
+from kspace_denoise.cli.chain import interference_in, low_field_in
 from kspace_denoise.cli.common import PATH, command, load_noise
 from kspace_denoise.cli.reach import describe_reach
 from kspace_denoise.cli.readout import readout_option, with_readout
@@ -15,7 +16,13 @@ from kspace_denoise.cli.survey import Survey, survey, warnings_of
 from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.stages import KnownNoise
 
-_ASKED = ("field_strength_T", "readout_axis", "noise_sigma")  # shown even where unknown
+_ASKED = (
+    "field_strength_T",
+    "readout_axis",
+    "noise_sigma",
+    "snr",
+    "highest_field_T",
+)  # shown even where unknown
 _NAMED = ("acquisition", "contrast", "scanner", "licence")
 _MATRICES = ("encoded_matrix", "recon_matrix", "recon_field_of_view_mm")
 _UNEVEN = 1.05  # noise levels whose largest and smallest differ by less are called flat
@@ -30,7 +37,7 @@ def info(file: Path, as_json: bool, picture: Path | None, readout: int | None) -
     """Say what FILE holds: k-space, images or noise. Every slice is read, so damaged data show.
 
     Of k-space it tells the noise, the SNR (mean magnitude over the object in units of the median
-    sigma there) and the highest field that `simulate --field` can bring it down to.
+    sigma there) and the highest field that `simulate --field --noise-law mixed` can make of it.
     """
     content: Scan | Images | None = None
     noise: KnownNoise | str = ""
@@ -46,10 +53,10 @@ def info(file: Path, as_json: bool, picture: Path | None, readout: int | None) -
             found = _describe_scan(file, content, seen, noise)
         else:
             found = _describe_images(content)
-    if picture is not None:
-        _draw(file, content, noise, found.get("snr"), picture)
     found = {"file": str(file), **found}
     click.echo(provenance.to_json(found) if as_json else _text(found), nl=True)
+    if picture is not None:
+        _draw(file, content, noise, found.get("snr"), picture)
 
 
 def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str) -> dict[str, Any]:
@@ -69,6 +76,8 @@ def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str
         **grid,
         "blank_slices": seen.blank or None,
         **_describe_known_noise(noise),
+        "interference": interference_in(scan.header),
+        "low_field": low_field_in(scan.header),
         **describe_reach(scan, noise),
         **_describe_header(scan.header),
         "warnings": [*warnings_of(scan, seen), *_noise_warnings(noise)],

@@ -10,11 +10,9 @@ import numpy as np
 from kspace_denoise import sim
 from kspace_denoise.cli.common import Decorator
 from kspace_denoise.cli.options import group
+from kspace_denoise.formats.fastmri import DETECTORS
 from kspace_denoise.scan import Numpy
 from kspace_denoise.stages import KnownNoise
-
-DETECTORS = "emi_kspace"
-"""The dataset of what the detectors record, `(slices, detectors, ky, kx)`."""
 
 _option = group("Noise")
 

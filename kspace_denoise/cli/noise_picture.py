@@ -16,16 +16,14 @@ _AXES = ("y", "x")
 
 
 def draw_noise_scan(noise: KnownNoise, title: str) -> Figure:
-    """Draw the noise of a noise scan.
-
-    Raises:
-        ValueError: if it has a single coil, and nothing to draw.
-    """
-    if not has_panels(noise):
-        raise ValueError(f"{title} is the noise of a single coil: there is nothing to draw")
+    """Draw the noise of a noise scan; of a single coil its level."""
     figure = Figure(figsize=(7.5, 3.3), facecolor=PAPER, layout="constrained")
-    draw_noise(figure, noise, None)
-    figure.suptitle(f"{title}: noise scan, {len(noise.covariance)} coils", color=INK)
+    if has_panels(noise):
+        draw_noise(figure, noise, None)
+    else:
+        _draw_levels(figure.subplots(), noise.covariance)
+    coils = len(noise.covariance)
+    figure.suptitle(f"{title}: noise scan, {coils} coil{'s' * (coils > 1)}", color=INK)
     return figure
 
 

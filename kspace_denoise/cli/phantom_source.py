@@ -57,7 +57,13 @@ def phantom_options() -> Decorator:
 
 
 def is_phantom(source: Path) -> bool:
-    """Tell whether IN is the word `phantom` and not a file of that name."""
+    """Tell whether IN is the word `phantom` and not a file of that name.
+
+    Raises:
+        click.UsageError: if it is that word in capitals, and no file.
+    """
+    if str(source).lower() == "phantom" != str(source) and not source.exists():
+        raise click.UsageError(f"{source}: no such file; to draw heads write `phantom`")
     return str(source) == "phantom" and not source.exists()
 
 

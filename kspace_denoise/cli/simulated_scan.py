@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kspace_denoise import sim
+from kspace_denoise.cli.chain import low_field_line
 from kspace_denoise.cli.degrade import Plan
 from kspace_denoise.cli.field_options import FieldRequest
 from kspace_denoise.cli.interfere import plan_interference
@@ -14,6 +16,7 @@ from kspace_denoise.cli.noncartesian import (
     plan_trajectory,
 )
 from kspace_denoise.cli.simulated_slices import Steps
+from kspace_denoise.cli.timing import TYPES, said_of
 from kspace_denoise.cli.undersample import MaskRequest, draw_mask
 from kspace_denoise.formats.ismrmrd_writer import changed_header
 from kspace_denoise.scan import LazySlices, Numpy, Scan
@@ -22,7 +25,7 @@ from kspace_denoise.stages import KnownNoise
 # Header entries that describe the noise or the intensities of the source.
 _STALE = (
     "max", "norm", "noise", "snr_", "fully_sampled", "sampled_fraction", "acceleration",
-    "num_low_frequency", "padding_",
+    "num_low_frequency", "padding_", "detectors",
 )  # fmt: skip
 
 
@@ -48,7 +51,13 @@ def plan_sampling(
     if positions.trajectory is not None:
         resampling = plan_trajectory(scan, positions, seed)
         readouts, samples = resampling.trajectory.shape[:2]
-        record = {"trajectory": positions.trajectory, "readouts": readouts, "samples": samples}
+        widest = sim.trajectory_acceleration(positions.trajectory, resampling.image_shape, readouts)
+        record = {
+            "trajectory": positions.trajectory,
+            "readouts": readouts,
+            "samples": samples,
+            "trajectory_acceleration": widest,
+        }
         return Sampling(None, resampling, record)
     return Sampling(scan.mask, None, {})
 
@@ -99,14 +108,13 @@ def simulated_header(
 ) -> dict[str, Any]:
     """Return what the source's header says that is still true, with the record."""
     kept = {name: value for name, value in header.items() if not name.startswith(_STALE)}
-    timing = {name: value for name, value in field.target_timing().items() if value is not None}
+    sequence = _sequence_at(field, record)
     if "ismrmrd_header" in kept:
         kept["ismrmrd_header"] = changed_header(
-            kept["ismrmrd_header"], field.field, timing, sampling.get("trajectory")
+            kept["ismrmrd_header"], field.field, sequence, sampling.get("trajectory")
         )
-    if "sequence" in kept.get("ismrmrd", {}):
-        said = kept["ismrmrd"]
-        kept["ismrmrd"] = {**said, "sequence": {**said["sequence"], **timing}}
+    if sequence:
+        kept["ismrmrd"] = {**kept.get("ismrmrd", {}), "sequence": sequence}
     if "achieved_acceleration" in sampling:
         kept["acceleration"] = sampling["achieved_acceleration"]
     if "trajectory" in sampling:
@@ -114,14 +122,30 @@ def simulated_header(
     return {**kept, "provenance": record}
 
 
+def _sequence_at(field: FieldRequest, record: dict[str, Any]) -> dict[str, Any]:
+    """Return type and timing at the low field, as headers say them; nothing without --sequence."""
+    if field.sequence is None:
+        return {}
+    timing = record["parameters"]["low_field"]["target_sequence"]
+    return {"type": TYPES[field.sequence], **said_of(timing)}
+
+
 def summary(output: Path, scan: Scan, plan: Plan, sampling: dict[str, Any]) -> str:
-    """Return one line on what was written."""
+    """Return a line on what was written, and one on what a low field assumed."""
     slices, coils, *grid = scan.kspace.shape
-    parts = [f"{slices} slices of {coils} coils, {' x '.join(map(str, grid))}"]
+    parts = [
+        f"{slices} slice{'s' * (slices > 1)} of {coils} coil{'s' * (coils > 1)}",
+        " x ".join(map(str, grid)),
+    ]
     if scan.field_strength is not None:
         parts.append(f"{scan.field_strength:g} T")
     if scan.noise_covariance is not None:
         parts.append(f"sigma {plan.noise.sigma:.4g}")
     if "achieved_acceleration" in sampling:
         parts.append(f"acceleration {sampling['achieved_acceleration']:.3f}")
-    return f"{output}: {', '.join(parts)}"
+    if "trajectory_acceleration" in sampling:
+        parts.append(f"acceleration {sampling['trajectory_acceleration']:.3f} (widest gap)")
+    lines = [f"{output}: {', '.join(parts)}"]
+    if "low_field" in plan.record:
+        lines.append(f"low field: {low_field_line(plan.record['low_field'])}")
+    return "\n".join(lines)

@@ -6,12 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kspace_denoise.arrays import to_numpy
+from kspace_denoise.cli.chain import simulations
 from kspace_denoise.cli.common import to_device
 from kspace_denoise.cli.degrade import Plan
-from kspace_denoise.cli.interfere import DETECTORS, Interfere
+from kspace_denoise.cli.interfere import Interfere
 from kspace_denoise.cli.noncartesian import Resampling
+from kspace_denoise.formats.fastmri import DETECTORS
 from kspace_denoise.scan import LazySlices, Numpy, Scan
 from kspace_denoise.stages import KnownNoise
+
+_FIRST = 2  # a phantom's head is drawn from stream 0, and its own noise from stream 1
 
 
 class Steps(NamedTuple):
@@ -28,7 +32,8 @@ def simulated_slices(
 ) -> tuple[LazySlices, dict[str, LazySlices]]:
     """Return simulated k-space, and beside it what detectors record, computed when asked for.
 
-    The draws of a slice depend on the seed and its number alone.
+    The draws of a slice depend on the seed, its number, and how many simulations led to the scan:
+    one that follows another with the same seed draws anew.
     """
     run = functools.lru_cache(maxsize=1)(functools.partial(_run, scan, steps, seed, device))
     slices, coils, *grid = scan.kspace.shape
@@ -44,7 +49,7 @@ def simulated_slices(
 
 def _run(scan: Scan, steps: Steps, seed: int, device: str, index: int) -> tuple[Numpy, Numpy]:
     kspace = scan.kspace[index]
-    generator = np.random.default_rng([seed, index])
+    generator = np.random.default_rng([seed, index, _FIRST + len(simulations(scan.header))])
     noise, acquired = steps.plan.noise, _acquired(kspace, steps.mask, index)
     if steps.resampling is not None:
         kspace, noise = steps.resampling.resample(kspace), KnownNoise(noise.covariance)

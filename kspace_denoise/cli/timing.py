@@ -1,6 +1,7 @@
 """The timing of a pulse sequence, from options in milliseconds and what the file says."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
@@ -27,6 +28,15 @@ _WORDS = {
 """What the `sequence_type` of a header holds, letters only, of each sequence."""
 SAID = ("repetition_time_ms", "echo_time_ms", "inversion_time_ms", "flip_angle_deg")
 
+TYPES = {
+    "spin-echo": "SpinEcho",
+    "gradient-echo": "GradientEcho",
+    "bssfp": "bSSFP",
+    "inversion-recovery": "InversionRecovery",
+    "flair": "FLAIR",
+}
+"""What is written as the `sequence_type` of each sequence."""
+
 
 class Timing(NamedTuple):
     """Times in milliseconds and the flip angle in degrees; None where not given."""
@@ -43,22 +53,37 @@ class Timing(NamedTuple):
         return cls(*(None if v is None else v / u for v, u in zip(values, _UNITS, strict=True)))
 
 
-def sequence_in(header: dict[str, Any]) -> tuple[str, Any] | None:
-    """Return the name and the sequence that a header tells, or None where it does not suffice."""
+def said_of(timing: Mapping[str, Any]) -> dict[str, float]:
+    """Return a timing in seconds and degrees as headers say it, in milliseconds and degrees."""
+    return {
+        header: round(timing[name] / unit, 6)
+        for name, unit, header in zip(_NAMES, _UNITS, SAID, strict=True)
+        if timing.get(name) is not None
+    }
+
+
+def kind_in(header: Mapping[str, Any]) -> str | None:
+    """Return the name of the sequence that a header tells, or None where it tells none we know."""
     said = header.get("ismrmrd", {}).get("sequence", {})
     kind = re.sub(r"[^a-z]", "", str(said.get("type", "")).lower())
     name = next((name for name, words in _WORDS.items() if any(w in kind for w in words)), None)
+    if name == "spin-echo" and "flair" in str(header.get("acquisition", "")).lower():
+        return "flair"
+    return name
+
+
+def sequence_in(header: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return the name and the sequence that a header tells, or None where it does not suffice."""
+    name = kind_in(header)
     if name is None:
         return None
-    if name == "spin-echo" and "flair" in str(header.get("acquisition", "")).lower():
-        name = "flair"
     try:
-        return name, sequence_of(name, Timing(), said)[0]
+        return name, sequence_of(name, Timing(), header["ismrmrd"]["sequence"])[0]
     except (click.UsageError, ValueError):
         return None
 
 
-def sequence_of(name: str, given: Timing, said: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+def sequence_of(name: str, given: Timing, said: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
     """Return the sequence of that name, and where each of its parameters comes from.
 
     What the command line does not give is taken from `said`, the header's `sequence`.

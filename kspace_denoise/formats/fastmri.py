@@ -26,8 +26,11 @@ from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 SCAN_ARRAYS = ("mask", "noise_covariance", "noise_profile", "noise_spectrum")
 """What stands beside the k-space of a scan, under the same name in the file."""
 
+DETECTORS = "emi_kspace"
+"""What detectors of interference record, `(slices, detectors, ky, kx)`."""
+
 RECONSTRUCTIONS = ("reconstruction", "reconstruction_rss", "reconstruction_esc")
-_NOT_IMAGES = {"kspace", "noise", "noise_sigma", "trajectory", *SCAN_ARRAYS}
+_NOT_IMAGES = {"kspace", "noise", "noise_sigma", "trajectory", DETECTORS, *SCAN_ARRAYS}
 _MOST_SLICES = 16  # that are read in search of signal: opening a large file costs nothing
 
 
@@ -65,6 +68,8 @@ def image_sets(path: str | Path) -> dict[str, tuple[int, ...]]:
 def _read_scan(path: str | Path, file: h5py.File) -> Scan:
     header = read_header(file)
     kspace = _kspace(path, file)
+    if DETECTORS in dataset_names(file):
+        header["detectors"] = int(file[DETECTORS].shape[1])
     shape = _reconstruction_shape(file, kspace)
     if shape is not None:
         header["reconstruction_shape"] = shape

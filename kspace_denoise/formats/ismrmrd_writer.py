@@ -60,16 +60,17 @@ def new_header(scan: Scan) -> str:
 def changed_header(
     xml: str,
     field: float | None = None,
-    timing: Mapping[str, float] | None = None,
+    sequence: Mapping[str, Any] | None = None,
     trajectory: str | None = None,
 ) -> str:
-    """Return a header that says another field (tesla), timing or trajectory; all else stays.
+    """Return a header that says another field (tesla), sequence or trajectory; all else stays.
 
-    `timing` is in milliseconds and degrees, by the names that `parse_header` gives. What the
-    header does not hold is not added.
+    `sequence` has the names that `parse_header` gives, in milliseconds and degrees; it takes the
+    place of the one that the header says. A field or trajectory that it does not say is not added.
     """
-    tags = {name: tag for tag, name in _TIMING.items()}
-    values = {tags[name]: f"{value:g}" for name, value in (timing or {}).items()}
+    values = {}
+    if sequence:
+        xml = _with_sequence(xml, sequence)
     if field is not None:
         values["systemFieldStrength_T"] = f"{field:g}"
         values["H1resonanceFrequency_Hz"] = f"{round(field * _PROTON_HZ_PER_TESLA)}"
@@ -78,6 +79,26 @@ def changed_header(
     for tag, value in values.items():
         xml = re.sub(rf"(<(?:\w+:)?{tag}>)[^<]*(</)", rf"\g<1>{value}\g<2>", xml)
     return xml
+
+
+def _with_sequence(xml: str, sequence: Mapping[str, Any]) -> str:
+    """Replace type and timing in `sequenceParameters`, or put them where the schema has them."""
+    name = r"(?:(\w+):)?"
+    prefix = re.search(rf"<{name}ismrmrdHeader", xml)
+    p = f"{prefix[1]}:" if prefix and prefix[1] else ""
+    lines = [f"<{p}{tag}>{sequence[k]}</{p}{tag}>" for tag, k in _TIMING.items() if k in sequence]
+    parent = rf"<{name}sequenceParameters\s*(?:/>|>(?P<old>.*?)</{name}sequenceParameters>)"
+    found = re.search(parent, xml, re.DOTALL)
+    if found:
+        timing = rf"<({name}({'|'.join(_TIMING)}))>[^<]*</\1>"
+        others = re.sub(timing, "", found["old"] or "").split()
+        lines += [" ".join(others)] if others else []
+    inside = "".join(f"  {line}\n" for line in lines)
+    block = f"<{p}sequenceParameters>\n{inside} </{p}sequenceParameters>"
+    if found:
+        return xml[: found.start()] + block + xml[found.end() :]
+    after = rf"<{name}(?:userParameters|waveformInformation)\b|</{name}ismrmrdHeader>"
+    return re.sub(after, lambda m: f" {block}\n{m[0]}", xml, count=1)
 
 
 def _add(parent: ElementTree.Element, tag: str, value: Any = None) -> ElementTree.Element:

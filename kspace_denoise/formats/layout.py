@@ -23,7 +23,7 @@ from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 
 Progress: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
 
-_OUTSIDE_ATTRIBUTES = {"ismrmrd_header", "ismrmrd", "provenance", "notes", "dataset"}
+_OUTSIDE_ATTRIBUTES = {"ismrmrd_header", "ismrmrd", "provenance", "notes", "dataset", "detectors"}
 
 
 def write_hdf5(

@@ -86,6 +86,20 @@ def test_the_text_names_range_crop_pixels_and_mask(
     assert "infinite" in succeed("evaluate", a, a).stdout
 
 
+def test_a_phase_of_whole_slices_is_told(
+    tmp_path: Path, truth: np.ndarray, noisy: np.ndarray
+) -> None:
+    b = write_file(tmp_path / "b.h5", reconstruction=truth)
+    turned = noisy * np.exp(np.deg2rad([0, 134]) * 1j)[:, None, None]
+    a = write_file(tmp_path / "a.h5", reconstruction=turned.astype(np.complex64))
+    told = succeed("evaluate", a, b).stderr
+    assert "note: the images differ by a phase (slice 1: 134 degrees): --magnitude" in told
+    assert succeed("evaluate", a, b, "--magnitude").stderr == ""
+    same = write_file(tmp_path / "same.h5", reconstruction=noisy)
+    assert succeed("evaluate", same, b).stderr == ""  # noise alone
+    assert succeed("evaluate", same, same).stderr == ""
+
+
 def test_an_equal_image_is_null_in_json(tmp_path: Path, truth: np.ndarray) -> None:
     assert scores(tmp_path, truth, truth)["psnr_db"] is None
 

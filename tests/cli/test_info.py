@@ -119,11 +119,40 @@ def test_snr_and_the_highest_field(scan_file: Path) -> None:
     succeed("simulate", scan_file, out, "--snr", 12, "--device", "cpu")
     found = json.loads(succeed("info", out, "--json").stdout)
     assert found["snr"] == pytest.approx(12, rel=0.03)
-    assert found["highest_field_T"] == 3.0  # body noise, without relaxation
-    assert "highest_field_with_sequence_T" not in found
+    highest = sim.highest_field(np.array(covariance()), 3.0, noise_law="mixed")
+    assert found["highest_field_T"] == pytest.approx(highest, rel=0.02)  # another covariance
+    assert found["highest_field_for"] == "noise of body and coil, relaxation left out"
+    assert "highest_field_body_noise_T" not in found
     assert "snr" in succeed("info", out).stdout
     succeed("simulate", scan_file, out, "--sigma", 0.1, "--acceleration", 2, "--calibration", 8)
-    assert json.loads(succeed("info", out, "--json").stdout)["snr"] is None
+    masked = json.loads(succeed("info", out, "--json").stdout)
+    assert masked["snr"] is None
+    assert "fully sampled Cartesian k-space only" in masked["no_snr_because"]
+
+
+def test_interference_is_told_and_has_no_snr(scan_file: Path) -> None:
+    room, again = scan_file.with_name("room.h5"), scan_file.with_name("again.h5")
+    succeed("simulate", scan_file, room, "--interference", 3, "--device", "cpu")
+    succeed("simulate", room, again, "--sigma", 0.1, "--device", "cpu")
+    for path in (room, again):
+        found = json.loads(succeed("info", path, "--json").stdout)
+        assert (found["interference"], found["snr"]) == ("3 x the noise", None)
+        assert found["no_snr_because"] == "interference would count as signal"
+        message = fail("simulate", path, scan_file.with_name("out.h5"), "--snr", 2)
+        assert "IN holds interference (3 x the noise), which would count as signal" in message
+    lower = succeed("simulate", room, again, "--field", 1, "--device", "cpu")
+    assert "note: IN holds interference (3 x the noise), which --field scales" in lower.stderr
+    with h5py.File(room, "r+") as file:
+        del file["provenance"]
+    assert "detectors, in `emi_kspace`" in succeed("info", room).stdout
+
+
+def test_without_field_or_noise_there_is_no_highest_field(clean_file: Path) -> None:
+    with h5py.File(clean_file, "r+") as file:
+        file["noise_covariance"] = covariance()
+    found = json.loads(succeed("info", clean_file, "--json").stdout)
+    assert found["highest_field_T"] is None
+    assert found["highest_field_for"] == "the field of the scan is not known"
 
 
 def test_the_highest_field_for_the_sequence_of_the_header(scan_file: Path) -> None:
@@ -137,11 +166,15 @@ def test_the_highest_field_for_the_sequence_of_the_header(scan_file: Path) -> No
         file["ismrmrd_header"] = header.replace("</ismrmrdHeader>", parameters)
     found = json.loads(succeed("info", scan_file, "--json").stdout)
     sequence = sim.sequence("spin-echo", repetition_time=0.5, echo_time=0.01)
-    highest = sim.highest_field(covariance(), 3.0, sequence=sequence)
-    assert found["sequence"] == "spin-echo, white matter"
-    assert found["highest_field_with_sequence_T"] == pytest.approx(highest)
-    options = ["--sequence", "spin-echo", "--device", "cpu", "--field"]
-    succeed("simulate", scan_file, scan_file.with_name("out.h5"), *options, highest)
+    body, mixed = (
+        sim.highest_field(covariance(), 3.0, sequence=sequence, noise_law=law)
+        for law in ("body", "mixed")
+    )
+    assert found["highest_field_for"] == "noise of body and coil, spin-echo, white matter"
+    assert found["highest_field_T"] == pytest.approx(mixed)
+    assert found["highest_field_body_noise_T"] == pytest.approx(body)
+    options = ["--sequence", "spin-echo", "--device", "cpu", "--noise-law", "mixed", "--field"]
+    succeed("simulate", scan_file, scan_file.with_name("out.h5"), *options, mixed)
 
 
 def test_noise_that_is_not_flat_is_said(scan_file: Path) -> None:
@@ -216,10 +249,11 @@ def test_pictures_that_cannot_be(tmp_path: Path, scan_file: Path) -> None:
     assert "ends in .png, .pdf or .svg" in fail("info", scan_file, "--picture", tmp_path / "a.txt")
     assert "no such folder" in fail("info", scan_file, "--picture", tmp_path / "no" / "a.png")
     noise = write_file(tmp_path / "noise.h5", noise=kspace()[0, :1])
-    assert "nothing to draw" in fail("info", noise, "--picture", tmp_path / "a.png")
+    assert "noise scan" in succeed("info", noise, "--picture", tmp_path / "one.png").stdout
+    assert min(imread(tmp_path / "one.png").shape[:2]) > 300
     coded = write_coded(tmp_path / "coded.h5", "flair", "t2w")
     assert "no single one to draw" in fail("info", coded, "--picture", tmp_path / "a.png")
-    assert files_in(tmp_path) == ["coded.h5", "noise.h5", "scan.h5"]
+    assert files_in(tmp_path) == ["coded.h5", "noise.h5", "one.png", "scan.h5"]
 
 
 def test_real_files(real_data: Path, tmp_path: Path) -> None:

@@ -125,6 +125,45 @@ def test_seeds_repeat_and_slices_differ(scan_file: Path) -> None:
     assert ((results[0] - source)[0] != (results[0] - source)[1]).all()
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(["--sigma", 0.05], ["--sigma", 0.05]), (["--field", 1.5], ["--field", 0.75])],
+)
+def test_a_chain_with_one_seed_draws_independent_noise(
+    scan_file: Path, first: list[object], second: list[object]
+) -> None:
+    """Ψ of the third scan counts the noise of the source and of both simulations."""
+    middle, last = scan_file.with_name("out.h5"), scan_file.with_name("last.h5")
+    once = simulated(scan_file, *first).kspace[:]
+    succeed("simulate", middle, last, *second, *CPU)
+    scan = formats.read(last)
+    assert isinstance(scan, Scan)
+    gain = 1.0 if "--sigma" in first else 1 / 16
+    psi = scan.noise_covariance
+    assert psi is not None
+    assert relative_error(scan.kspace[:] - gain * clean_kspace(), psi) < 5
+    before = formats.read(scan_file).kspace[:]  # type: ignore[union-attr]
+    step = np.sqrt(gain)
+    added = [x.ravel() for x in (once - step * before, scan.kspace[:] - step * once)]
+    shared = abs(np.vdot(*added)) / (np.linalg.norm(added[0]) * np.linalg.norm(added[1]))
+    assert shared < 5 / np.sqrt(added[0].size)
+
+
+def test_a_phantom_and_what_is_added_to_it_hold_other_noise(tmp_path: Path) -> None:
+    path, more = tmp_path / "a.h5", tmp_path / "b.h5"
+    small = ["--shape", "48x40", "--slices", 1, "--coils", 1, *CPU]
+    succeed("simulate", "phantom", path, *small)
+    succeed("simulate", "phantom", tmp_path / "clean.h5", *small, "--noise-free")
+    succeed("simulate", path, more, "--sigma", 1, *CPU)
+    clean, noisy, noisier = (
+        formats.read(p).kspace[:].ravel()  # type: ignore[union-attr]
+        for p in (tmp_path / "clean.h5", path, more)
+    )
+    own, added = noisy - clean, noisier - noisy
+    shared = abs(np.vdot(own, added)) / (np.linalg.norm(own) * np.linalg.norm(added))
+    assert shared < 5 / np.sqrt(own.size)
+
+
 def test_provenance_and_header(scan_file: Path) -> None:
     scan = simulated(scan_file, "--sigma", 0.05, "--seed", 7)
     record = scan.header["provenance"]

@@ -123,7 +123,16 @@ def test_every_sequence_is_known_with_what_it_needs() -> None:
         (["--sequence", "flair", "--tr", 9000, "--te", 90], "flair needs --ti"),
         (["--sequence", "spin-echo", "--tr", 500, "--te", 9, "--flip", 9], "has no --flip"),
         (["--sequence", "epi"], "--sequence epi: there are spin-echo"),
-        (["--sequence", "spin-echo", "--tr", 9, "--te", 90], "no more than the repetition_time"),
+        (
+            ["--sequence", "spin-echo", "--tr", 5, "--te", 90],
+            "--sequence spin-echo, TR 5 ms, TE 90 ms: did you mean 5000 and 90? TR has to hold TE",
+        ),
+        (["--sequence", "bssfp", "--tr", 5, "--te", -1, "--flip", 9], "TE -1 ms, flip angle 9: TR"),
+        (
+            ["--sequence", "bssfp", "--tr", 5, "--te", 2, "--flip", 190],
+            "the flip angle has to be between 0 and 180 degrees",
+        ),
+        (["--source-field", 1500], "--source-field 1500 is above 25 T: fields are in tesla"),
         (["--noise-law", "bodily"], "'bodily' is not one of"),
         (["--bandwidth-ratio", 0], "bandwidth_ratio is 0.0, expected a positive number"),
         (["--averages", "nan"], "averages is nan"),
@@ -144,7 +153,11 @@ def test_refusals_of_tissues_and_fields(scan_file: Path) -> None:
     out = scan_file.with_name("out.h5")
     timing = ["--sequence", "spin-echo", "--tr", 5000, "--te", 90, "--tissue"]
     common = ["simulate", scan_file, out, "--field"]
-    assert "wood" in fail(*common, 1.5, *timing, "wood", *CPU)
+    assert "--tissue wood: there are" in fail(*common, 1.5, *timing, "wood", *CPU)
+    grey = fail(*common, 1.5, *timing, "grey", *CPU)
+    assert "--tissue grey: did you mean cortex or deep_grey? there are" in grey
+    assert "did you mean muscle?" in fail(*common, 1.5, *timing, "Muscles", *CPU)
+    assert "55 mT is 0.055 (tesla)" in fail(*common, 55, *CPU)
     known = sim.TISSUES["cartilage"].fields[0]
     message = fail(*common, known / 2, *timing, "cartilage", *CPU)
     assert "cartilage" in message
@@ -177,3 +190,63 @@ def test_a_file_without_timing_is_left_without(scan_file: Path) -> None:
     out = scan_file.with_name("out.h5")
     message = fail("simulate", scan_file, out, "--field", 1, "--sequence", "bssfp", *CPU)
     assert "needs --tr and --te and --flip" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--source-field", 1.5], "the file says 3 T, and --source-field 1.5 T is used instead"),
+        (
+            ["--sequence", "spin-echo", "--te", 15],
+            "--sequence spin-echo, but the header says Flash, TR 400 ms, TE 9 ms, flip angle 70 "
+            "degrees; what is not given is taken from it",
+        ),
+        (
+            ["--sequence", "gradient-echo", "--te", 0.09],
+            "TE 0.09 ms: times are in milliseconds, and 0.09 s is 90",
+        ),
+        (["--sequence", "gradient-echo", "--flip", 0.5], "flip angle 0.5: angles are in degrees"),
+    ],
+)
+def test_likely_slips_are_told(scan_file: Path, options: list[object], words: str) -> None:
+    path, out = with_parameters(scan_file), scan_file.with_name("out.h5")
+    done = succeed("simulate", path, out, "--field", 1, *options, *CPU)
+    assert done.stderr == f"warning: {words}\n"
+
+
+def test_nothing_is_told_where_all_agrees(scan_file: Path) -> None:
+    path, out = with_parameters(scan_file), scan_file.with_name("out.h5")
+    options = ["--field", 0.3, "--source-field", 3.01, "--sequence", "gradient-echo"]
+    done = succeed("simulate", path, out, *options, "--target-te", 20, *CPU)
+    assert done.stderr == ""
+    f = law_of(formats.read(out))["relaxation_factor"]  # type: ignore[arg-type]
+    assert done.stdout.splitlines()[1] == (
+        f"low field: 3.01 to 0.3 T, f = {f:.4g} (white, GradientEcho, TR 400 ms from the header, "
+        "TE 9 ms from the header, then 20, flip 70 degrees from the header), body noise"
+    )
+    (line,) = [x for x in succeed("info", out).stdout.splitlines() if x.startswith("low_field ")]
+    assert line.endswith(done.stdout.splitlines()[1].removeprefix("low field: "))
+
+
+@pytest.mark.parametrize(
+    "before", ["", PARAMETERS.replace("</seq", "<echo_spacing>4</echo_spacing></seq")]
+)
+def test_the_header_says_the_sequence_that_was_simulated(scan_file: Path, before: str) -> None:
+    if before:
+        with_parameters(scan_file, before)
+    options = ["--sequence", "flair", "--tr", 9000, "--te", 90, "--ti", 2500, "--target-ti", 2000]
+    scan = simulated(scan_file, "--field", 1, *options)
+    said = scan.header["ismrmrd"]["sequence"]
+    assert said == {
+        "repetition_time_ms": 9000,
+        "echo_time_ms": 90,
+        "inversion_time_ms": 2000,
+        "type": "FLAIR",
+    }
+    assert ("echo_spacing" in scan.header["ismrmrd_header"]) == bool(before)
+    assert law_of(scan)["field_ratio"] == pytest.approx(1 / 3)
+    load(scan_file.with_name("out.h5"), 0)  # fastMRI's own loader reads the header
+
+
+def test_a_tenth_is_a_tenth(scan_file: Path) -> None:
+    assert law_of(simulated(scan_file, "--field", 0.3))["field_ratio"] == 0.1

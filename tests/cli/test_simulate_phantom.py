@@ -89,6 +89,11 @@ def test_refusals(folder: Path, options: list[object], message: str) -> None:
     assert files_in(folder) == []
 
 
+def test_the_word_in_capitals_is_a_slip() -> None:
+    message = fail("simulate", "Phantom", "out.h5", *SMALL)
+    assert message == "error: Phantom: no such file; to draw heads write `phantom`"
+
+
 def test_options_of_phantoms_do_not_fit_files(scan_file: Path) -> None:
     message = fail("simulate", scan_file, "out.h5", "--sigma", 1, "--coils", 4)
     assert "--coils belongs to a phantom: give `phantom` as IN" in message
