@@ -24,6 +24,8 @@ def check_fields(field: float | None, source_field: float | None, scan: Scan) ->
         click.UsageError: naming the option.
     """
     for option, value in (("--field", field), ("--source-field", source_field)):
+        if value is not None and not value > 0:
+            raise click.UsageError(f"{option} {value:g}: expected a positive number of tesla")
         if value is not None and value > _STRONGEST:
             raise click.UsageError(
                 f"{option} {value:g} is above {_STRONGEST:g} T: fields are in tesla, and "

@@ -150,7 +150,8 @@ def plan_field(known: KnownNoise, request: FieldRequest, scan: Scan) -> Plan:
     assert request.field is not None
     check_fields(request.field, request.source_field, scan)
     check_tissue(request.tissue)
-    source_field = request.source_field or scan.field_strength
+    given = request.source_field
+    source_field = scan.field_strength if given is None else given
     if source_field is None:
         raise ValueError("the file does not say its field strength: give --source-field")
     if not known.covariance.any():

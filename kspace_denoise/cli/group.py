@@ -98,6 +98,8 @@ class LazyGroup(click.Group):
             _fail(error.format_message())
         except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
             _fail(message_of(error))
+        except (ArithmeticError, MemoryError) as error:
+            _fail(f"a number is too large or too small for this: {message_of(error)}")
         sys.exit(status if isinstance(status, int) else 0)
 
     def _now(self) -> str:

@@ -94,16 +94,34 @@ def _resample(transform: Nufft, kspace: Numpy) -> Numpy:
     return np.asarray(transform.forward(ifft2c(kspace)), kspace.dtype)
 
 
-def correlated_share(known: KnownNoise, noise: KnownNoise, gain: float) -> dict[str, Any]:
+def _check_filled(scan: Scan) -> None:
+    """Refuse zero-filled k-space, which holds no noise for the trajectory to pass through."""
+    kspace = scan.kspace[len(scan.kspace) // 2]
+    empty = float(np.mean(~kspace.any(axis=0)))
+    if kspace.any() and empty > _NOTICEABLE:
+        raise ValueError(
+            f"{empty:.0%} of the k-space of IN is zero-filled and holds no noise, so not all "
+            "samples of a trajectory would have the noise that OUT states; simulate from data "
+            "without gaps, or to a field so low that the noise of IN hardly counts"
+        )
+
+
+def correlated_share(
+    scan: Scan, known: KnownNoise, noise: KnownNoise, gain: float
+) -> dict[str, Any]:
     """Record, and tell, how much of the noise of resampled k-space the source brought along.
 
     The source's noise is resampled with its signal, scaled by `gain`: each sample holds its
     covariance, but neighbouring samples hold the same noise, which a scanner would draw anew.
+
+    Raises:
+        ValueError: if that noise is missing where the source is zero-filled.
     """
     total = float(np.trace(noise.covariance).real)
     brought = gain**2 * float(np.trace(known.covariance).real)
     share = brought / total if total > 0 else 0.0
     if share > _NOTICEABLE:
+        _check_filled(scan)
         note(
             f"{share:.0%} of the noise variance comes from IN and is correlated between "
             "neighbouring samples of the trajectory; a better source, or more added noise, "

@@ -50,7 +50,7 @@ def phantom_options() -> Decorator:
             "--phantom-snr",
             type=click.FloatRange(min=0, min_open=True),
             metavar="S",
-            help="SNR at its own field, --source-field, of noise that the coils share; none with "
+            help="SNR of the first head at its own field, --source-field; none with "
             f"--noise-free.  [default: {snr:g}, at {_FIELD:g} T]",
         ),
     )
@@ -105,7 +105,10 @@ def scan_phantom(
         readout_axis=-2,
         header=_header(chosen.contrast),
     )
-    record = {"phantom": {**chosen._asdict(), "field_T": field}}
+    if noise_free and request.phantom_snr is not None:
+        raise click.UsageError("--phantom-snr and --noise-free contradict each other")
+    drawn = chosen._replace(phantom_snr=None) if noise_free else chosen
+    record = {"phantom": {**drawn._asdict(), "field_T": field}}
     if noise_free:
         return clean, record
     assert chosen.phantom_snr is not None

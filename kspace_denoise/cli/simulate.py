@@ -204,10 +204,10 @@ def _source_noise(
         return KnownNoise(nothing, source="declared free of noise")
     try:
         return load_noise(scan, noise_file)
-    except NoiseNotFound:
+    except NoiseNotFound as error:
         if (field.field, request.sigma, request.snr) == (None, None, None):
             return KnownNoise(nothing, scan.noise_profile, scan.noise_spectrum, "not known")
-        raise
+        raise ValueError(f"{error}, or say --noise-free if IN holds none") from None
 
 
 def _plan(scan: Scan, known: KnownNoise, request: Request, field: FieldRequest) -> Plan:

@@ -77,7 +77,7 @@ def plan_steps(
     """
     mask, resampling, record = sampling
     if resampling is not None:
-        record |= correlated_share(known, plan.noise, plan.gain)
+        record |= correlated_share(scan, known, plan.noise, plan.gain)
     if interference is None:
         return Steps(plan, mask, resampling, None), record
     along = resampling is not None or scan.trajectory is not None

@@ -1,12 +1,12 @@
 """One slice of k-space on its way through a simulation: sampled, noisier, disturbed."""
 
 import functools
+import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kspace_denoise.arrays import to_numpy
-from kspace_denoise.cli.chain import simulations
 from kspace_denoise.cli.common import to_device
 from kspace_denoise.cli.degrade import Plan
 from kspace_denoise.cli.interfere import Interfere
@@ -15,7 +15,7 @@ from kspace_denoise.formats.fastmri import DETECTORS
 from kspace_denoise.scan import LazySlices, Numpy, Scan
 from kspace_denoise.stages import KnownNoise
 
-_FIRST = 2  # a phantom's head is drawn from stream 0, and its own noise from stream 1
+_ADDED = 2  # a phantom's head is drawn from stream 0, and its own noise from stream 1
 
 
 class Steps(NamedTuple):
@@ -32,8 +32,8 @@ def simulated_slices(
 ) -> tuple[LazySlices, dict[str, LazySlices]]:
     """Return simulated k-space, and beside it what detectors record, computed when asked for.
 
-    The draws of a slice depend on the seed, its number, and how many simulations led to the scan:
-    one that follows another with the same seed draws anew.
+    The draws of a slice depend on the seed, its number and its data: with the same seed one
+    simulation after another draws anew, and so does that of another repetition.
     """
     run = functools.lru_cache(maxsize=1)(functools.partial(_run, scan, steps, seed, device))
     slices, coils, *grid = scan.kspace.shape
@@ -49,11 +49,12 @@ def simulated_slices(
 
 def _run(scan: Scan, steps: Steps, seed: int, device: str, index: int) -> tuple[Numpy, Numpy]:
     kspace = scan.kspace[index]
-    generator = np.random.default_rng([seed, index, _FIRST + len(simulations(scan.header))])
+    of_data = zlib.crc32(np.ascontiguousarray(kspace).view(np.uint8).data)
+    generator = np.random.default_rng([seed, index, _ADDED, of_data])
     noise, acquired = steps.plan.noise, _acquired(kspace, steps.mask, index)
     if steps.resampling is not None:
         kspace, noise = steps.resampling.resample(kspace), KnownNoise(noise.covariance)
-        acquired = np.ones(kspace.shape[-2:], np.bool_)
+        acquired = np.full(kspace.shape[-2:], kspace.any())  # a blank slice stays blank
     on_device = to_device(kspace, device), to_device(acquired, device)
     noisy = to_numpy(steps.plan.degrade(on_device[0], generator, on_device[1], noise))
     detected = kspace[:0]

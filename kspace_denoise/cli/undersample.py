@@ -13,6 +13,7 @@ from kspace_denoise.stages import check_cartesian
 
 _option = group("Undersampling")
 DEFAULT_KIND = "random"
+_MASKS = 3  # streams 0 to 2 of a seed and a slice are those of heads and noise
 
 
 class MaskRequest(NamedTuple):
@@ -94,7 +95,7 @@ def draw_mask(scan: Scan, request: MaskRequest, seed: int) -> tuple[Numpy, dict[
                 grid,
                 request.acceleration,
                 request.calibration,
-                np.random.default_rng([seed, index]) if request.mask_per_slice else seed,
+                np.random.default_rng([seed, index, _MASKS]) if request.mask_per_slice else seed,
                 axis=axis,
             )
             for index in range(count)
@@ -104,11 +105,19 @@ def draw_mask(scan: Scan, request: MaskRequest, seed: int) -> tuple[Numpy, dict[
         "acceleration": request.acceleration,
         "achieved_acceleration": float(sim.achieved_acceleration(masks)),
         "mask": request.kind,
-        "calibration": request.calibration,
+        "calibration": _calibration(request, grid, axis),
         "mask_axis": axis,
         "mask_per_slice": request.mask_per_slice,
     }
     return _shortest(masks if request.mask_per_slice else masks[0]), record
+
+
+def _calibration(request: MaskRequest, grid: tuple[int, ...], axis: int) -> int:
+    """Return the calibration that was asked for, or that the kind of mask takes by itself."""
+    assert request.acceleration is not None
+    return sim.calibration_size(
+        request.kind, grid, request.acceleration, request.calibration, axis=axis
+    )
 
 
 def _shortest(mask: Numpy) -> Numpy:

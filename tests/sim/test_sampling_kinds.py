@@ -5,7 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from kspace_denoise.sim import MASKS, achieved_acceleration, mask, mask_probability
+from kspace_denoise.sim import (
+    MASKS,
+    achieved_acceleration,
+    calibration_size,
+    mask,
+    mask_probability,
+)
 from kspace_denoise.sim.sampling.caipi import best_lattice
 from kspace_denoise.sim.sampling.fixed_size import inclusion, systematic
 
@@ -142,3 +148,12 @@ def test_published_counts(kind, acceleration, total, block):
     probability = mask_probability(kind, (1, 320), acceleration)[0]
     np.testing.assert_allclose(probability.min(), (total - block) / (320 - block), rtol=1e-6)
     assert (probability == 1).sum() == block
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "acceleration", "expected"),
+    [("random", (64, 100), 4, 8), ("random", (64, 100), 8, 4), ("gsure", (320, 320), 4, 30)],
+)
+def test_the_calibration_of_a_kind_can_be_told(kind, shape, acceleration, expected):
+    assert calibration_size(kind, shape, acceleration) == expected
+    assert calibration_size("random", shape, acceleration, 12) == 12

@@ -3,6 +3,7 @@
 from kspace_denoise.sim.sampling.families import MASKS
 from kspace_denoise.sim.sampling.masks import (
     achieved_acceleration,
+    calibration_size,
     mask,
     mask_probability,
     poisson_probability,
@@ -13,6 +14,7 @@ __all__ = [
     "MASKS",
     "MaskEstimate",
     "achieved_acceleration",
+    "calibration_size",
     "mask",
     "mask_probability",
     "poisson_probability",

@@ -54,6 +54,20 @@ def mask(
     return _along(keep, shape, axis)
 
 
+def calibration_size(
+    kind: str,
+    shape: tuple[int, ...],
+    acceleration: float,
+    calibration: int | None = None,
+    axis: int = -1,
+) -> int:
+    """Return the calibration that `mask` takes: the given one, or by default the kind's own.
+
+    The arguments and errors are those of `mask`.
+    """
+    return _checked(kind, shape, acceleration, calibration, axis)[1].calibration
+
+
 def mask_probability(
     kind: str,
     shape: tuple[int, ...],
