@@ -145,7 +145,7 @@ def test_zero_filled_lines_hold_no_noise(rng, lines):
 @pytest.mark.parametrize("acquired", [slice(12, 86), slice(36, 101)], ids=["M4Raw", "partial"])
 def test_the_interval_holds_where_a_sharp_object_was_cut_in_kspace(acquired):
     """The object rings from where the data end, not from where the matrix does."""
-    covered, trials = 0, 8
+    covered, trials = 0, 20
     for seed in range(6000, 6000 + trials):
         psi = sim.array_covariance(4, seed=seed) / 30**2
         kspace = sim.add_noise(sim.phantom((96, 101), seed=seed, coils=4).kspace, psi, seed)
@@ -154,7 +154,8 @@ def test_the_interval_holds_where_a_sharp_object_was_cut_in_kspace(acquired):
         estimate = estimate_noise(cut)
         low, high = estimate.interval
         covered += low < sigma_of(psi) / estimate.sigma < high
-    assert covered >= 7
+    # Of 20 intervals of 95 %, 17 or more hold with a probability of 98.4 %.
+    assert covered >= 17
 
 
 def test_lines_of_next_to_no_power_were_not_acquired():
