@@ -10,7 +10,7 @@ from kspace_denoise.arrays import Array, like, namespace, to_torch
 from kspace_denoise.random import Seed, complex_normal, draw_key
 
 _STREAMS = 8  # of random numbers in a draw; however many threads share them, the result is one
-_BLOCK = 2**17  # complex numbers drawn at a time
+_BLOCK = 2**18  # complex numbers drawn at a time
 
 
 class _Block(NamedTuple):
@@ -61,8 +61,10 @@ def _fill(total: Any, blocks: list[_Block], root: Any, source: Any, key: int) ->
 
     def run(stream: int) -> None:
         generator = torch.Generator().manual_seed(int(seeds[stream]))
-        for batch, start, stop in blocks[stream::streams]:
-            white = total.new_empty((len(root), stop - start))
+        mine = blocks[stream::streams]
+        room = total.new_empty(len(root) * max(block.stop - block.start for block in mine))
+        for batch, start, stop in mine:
+            white = room[: len(root) * (stop - start)].view(len(root), stop - start)
             torch.view_as_real(white).normal_(generator=generator)
             target = total[batch, :, start:stop]
             if source is None:

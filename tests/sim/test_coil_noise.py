@@ -10,7 +10,7 @@ from tests.helpers import complex_array, random_covariance
 
 
 def test_the_number_of_threads_does_not_matter(rng):
-    kspace = complex_array(rng, (2, 3, 240, 201))
+    kspace = complex_array(rng, (4, 3, 240, 201))
     assert kspace.size > 2 * _BLOCK
     psi = random_covariance(rng, 3)
     before = torch.get_num_threads()
