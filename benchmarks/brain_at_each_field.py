@@ -128,7 +128,7 @@ def draw(results: list[tuple[Protocol, list[Case], list[Outcome]]], path: Path) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=2.0, help="training for each field (2)")
+    parser.add_argument("--minutes", type=float, default=2.5, help="training for each field (2.5)")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the first head there")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers there")
     options = parser.parse_args()
