@@ -5,7 +5,7 @@ from array_api_compat import is_torch_array
 from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_torch
 from kspace_denoise.nufft.trajectory import check_array
 from kspace_denoise.random import Seed
-from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.checks import check_iterative, check_kspace
 from kspace_denoise.recon.conjugate_gradient import conjugate_gradient
 from kspace_denoise.recon.gridding import check_samples
 from kspace_denoise.recon.noise import combine_coils, whitening_matrix
@@ -71,7 +71,9 @@ def cg_sense(
     """
     check_samples(kspace, trajectory)
     _check_maps(kspace, maps)
-    _check_options(replicas, regularisation, tolerance, max_iterations)
+    check_iterative(replicas, regularisation, tolerance)
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
     _check_gradients(
         kspace=kspace, maps=maps, trajectory=trajectory, noise_covariance=noise_covariance
     )
@@ -130,18 +132,3 @@ def _gradients_are_on() -> bool:
     import torch
 
     return torch.is_grad_enabled()
-
-
-def _check_options(
-    replicas: int, regularisation: float, tolerance: float, max_iterations: int
-) -> None:
-    """Check the ranges of the numerical options."""
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
-    sensible = 0 <= regularisation < float("inf") and 0 < tolerance < 1
-    if replicas < 0 or replicas == 1 or not sensible:
-        raise ValueError(
-            f"replicas={replicas}, regularisation={regularisation}, tolerance={tolerance}: expected"
-            " 0 or at least 2 replicas, a regularisation of at least 0, and a tolerance between 0 "
-            "and 1"
-        )

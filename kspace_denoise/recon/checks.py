@@ -27,3 +27,18 @@ def check_finite(x: Array, name: str) -> None:
     if not bool(xp.all(finite)):
         bad = int(xp.sum(xp.astype(~finite, xp.int64)))
         raise ValueError(f"{name} holds {bad} values that are NaN or infinite; remove them first")
+
+
+def check_iterative(replicas: int, regularisation: float, tolerance: float) -> None:
+    """Check the ranges of what iterative reconstructions are given.
+
+    Raises:
+        ValueError: if one is out of its range.
+    """
+    sensible = 0 <= regularisation < float("inf") and 0 < tolerance < 1
+    if replicas < 0 or replicas == 1 or not sensible:
+        raise ValueError(
+            f"replicas={replicas}, regularisation={regularisation}, tolerance={tolerance}: expected"
+            " 0 or at least 2 replicas, a regularisation of at least 0, and a tolerance between 0 "
+            "and 1"
+        )

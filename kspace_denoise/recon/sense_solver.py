@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_torch
 from kspace_denoise.random import Seed
 from kspace_denoise.recon.aliasing import unfold
-from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.checks import check_iterative, check_kspace
 from kspace_denoise.recon.coloured_noise import (
     is_constant,
     noise_power,
@@ -112,7 +112,7 @@ def sense(
     check_kspace(kspace)
     check_kspace(maps, "maps")
     check_maps(kspace, maps, sets)
-    _check_options(replicas, regularisation, tolerance)
+    check_iterative(replicas, regularisation, tolerance)
     given, mask = kspace, sampling_mask(mask, kspace)
     kspace, maps = to_torch(kspace), to_torch(maps)
     mask = None if mask is None else to_torch(mask)
@@ -233,14 +233,3 @@ def _in_units(
         sigma = over_strength(sigma, strength) + namespace(image).zeros_like(image.real)
         sigma = like(sigma if sets > 1 else sigma[..., 0, :, :], given, real_dtype(given))
     return Reconstruction(like(image if sets > 1 else image[..., 0, :, :], given), sigma)
-
-
-def _check_options(replicas: int, regularisation: float, tolerance: float) -> None:
-    """Check the ranges of the numerical options."""
-    sensible = 0 <= regularisation < float("inf") and 0 < tolerance < 1
-    if replicas < 0 or replicas == 1 or not sensible:
-        raise ValueError(
-            f"replicas={replicas}, regularisation={regularisation}, tolerance={tolerance}: expected"
-            " 0 or at least 2 replicas, a regularisation of at least 0, and a tolerance between 0 "
-            "and 1"
-        )
