@@ -31,10 +31,13 @@ def reconstruct_samples(
     intensities of the root sum of squares.
 
     Raises:
-        ValueError: if the scan has no trajectory, or as `recon.cg_sense`.
+        ValueError: if the scan has no trajectory, if `replicas` are asked for and the noise is not
+            known, or as `recon.cg_sense`.
     """
     if scan.trajectory is None or scan.image_shape is None:
         raise ValueError("this scan is Cartesian: reconstruct it with recon.sense")
+    if noise_covariance is None and options.get("replicas"):
+        raise ValueError("replicas draw the noise of the scan: give its noise_covariance")
     coils = kspace.shape[-3]
     psi = 2 * np.eye(coils) if noise_covariance is None else noise_covariance
     matrix = recon.whitening_matrix(psi)

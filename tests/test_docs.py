@@ -66,9 +66,15 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["noise_models", "vst", "trajectories", "sampling"])
 def test_python_blocks_run_in_order(name: str) -> None:
+    """Every name that a page assigns is there in the end, so no block was passed over."""
     names: dict[str, object] = {}
-    for number, code in enumerate(blocks(ROOT / f"docs/{name}.md", "python")):
+    codes = blocks(ROOT / f"docs/{name}.md", "python")
+    for number, code in enumerate(codes):
         exec(compile(code, f"{name}.md, block {number}", "exec"), names)
+    walked = [node for code in codes for node in ast.walk(ast.parse(code))]
+    stored = [n.id for n in walked if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    assert stored
+    assert set(stored) <= names.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -9,6 +9,7 @@ from scipy.ndimage import convolve1d
 
 from kspace_denoise.arrays import Array, complex_dtype, is_complex, like, namespace, real_dtype
 from kspace_denoise.random import Seed, numpy_generator
+from kspace_denoise.sim.coil_data import check_finite
 from kspace_denoise.sim.distribution import Values, as_given, finite, not_nan, positive_number
 
 _REACH = 4  # the kernel ends at this many standard deviations
@@ -72,15 +73,13 @@ class BlurredNoise:
         Raises:
             ValueError: if the image is smaller than the kernel, or holds NaN or infinity.
         """
-        xp = namespace(image)
         width = len(self._kernel())
         if image.ndim < 2 or min(image.shape[-2:]) < width:
             raise ValueError(
                 f"image has shape {tuple(image.shape)}, expected (..., y, x) of at least {width} "
                 f"pixels each way for a blur of {self.blur}"
             )
-        if not bool(xp.all(xp.isfinite(image))):
-            raise ValueError("image holds values that are NaN or infinite; remove them first")
+        check_finite(image, "image")
         generator, shape = numpy_generator(seed), tuple(image.shape)
         noise = self._draw(generator, shape)
         if is_complex(image):

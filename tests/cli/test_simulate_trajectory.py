@@ -142,3 +142,10 @@ def test_a_library_that_is_not_installed(clean_file: Path, monkeypatch: pytest.M
 def test_refusals(scan_file: Path, options: list[object], message: str) -> None:
     assert message in fail("simulate", scan_file, scan_file.with_name("out.h5"), *options, *CPU)
     assert files_in(scan_file.parent) == ["scan.h5"]
+
+
+def test_replicas_without_known_noise_are_refused(radial: Path) -> None:
+    scan = formats.read(radial)
+    assert isinstance(scan, Scan)
+    with pytest.raises(ValueError, match="give its noise_covariance"):
+        reconstruct_samples(scan, scan.kspace[0], replicas=4)

@@ -126,7 +126,7 @@ def test_bad_input_is_refused():
     for shape in ((50,), (8, 40)):
         with pytest.raises(ValueError, match=r"of at least 9 pixels each way for a blur of 1\.0"):
             BlurredNoise(1.0, 1.0).sample(np.zeros(shape), 0)
-    with pytest.raises(ValueError, match="image holds values that are NaN"):
+    with pytest.raises(ValueError, match="image holds 81 values that are NaN"):
         BlurredNoise(1.0, 1.0).sample(np.full((9, 9), np.nan), 0)
     with pytest.raises(ValueError, match="value holds NaN"):
         BlurredNoise(1.0, 1.0).density(math.nan, 0.0)

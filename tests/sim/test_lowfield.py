@@ -223,7 +223,13 @@ def test_the_limits_themselves_are_possible(rng):
         psi = random_covariance(np.random.default_rng(seed), 4)
         kspace = complex_array(rng, (4, 8, 8))
         for settings in ({"noise_law": "mixed"}, {"averages": 3}, {"noise_law": "coil"}):
-            low_field(kspace, psi, highest_field(psi, 3.0, **settings), 3.0, 0, **settings)
+            field = highest_field(psi, 3.0, **settings)
+            low = low_field(kspace, psi, field, 3.0, 0, **settings)
+            # One mode is full: what the scaled source holds there is all that the target may.
+            lacking = low.noise_covariance - (field / 3.0) ** 4 * psi
+            modes = np.linalg.eigvalsh(lacking) / np.linalg.eigvalsh(psi)[-1]
+            assert abs(modes[0]) < 1e-6
+            assert np.isfinite(low.kspace).all()
 
 
 def test_body_noise_below_the_crossover_is_warned_of(rng):

@@ -151,5 +151,5 @@ def test_bad_recordings_are_refused(rng):
         replay(mode="loud")
     with pytest.raises(ValueError, match="readout_axis is 0, expected -1 or -2"):
         replay(readout_axis=0)
-    with pytest.raises(TypeError, match="k-space has dtype float64"):
+    with pytest.raises(TypeError, match="k-space is float64"):
         replay(kspace=np.zeros((2, 8, 16)))
