@@ -122,6 +122,7 @@ def test_filter_and_taper_are_told_apart(rng):
     estimate = estimate_noise(kspace, readout_axis=-1)
     np.testing.assert_allclose(estimate.profile[0], PROFILE, rtol=0.1)
     np.testing.assert_allclose(estimate.spectrum[6:-6, 0], TAPER[6:-6, 0], atol=0.2)
+    assert estimate.sigma == pytest.approx(sigma_of(psi), rel=0.04)
     low, high = estimate.interval
     assert low < sigma_of(psi) / estimate.sigma < high
 
