@@ -21,10 +21,10 @@ import numpy as np
 
 import kspace_denoise as kd
 from kspace_denoise import sim
-from kspace_denoise.demo.cases import Case, Outcome, best_nlm, run_method, through_maps, untouched
+from kspace_denoise.demo.cases import Case, Outcome, best_nlm, run_method, untouched
 from kspace_denoise.demo.phantoms import mean_snr
 from kspace_denoise.demo.scores import data_range, mean_row
-from kspace_denoise.stages import in_snr_units, known_noise, reconstruct_slice
+from kspace_denoise.stages import in_snr_units, known_noise, reconstruct_slice, through_maps
 
 SOURCE, SNR = 3.0, 100.0
 SHAPE, COILS = (128, 128), 8

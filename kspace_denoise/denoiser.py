@@ -1,6 +1,7 @@
 """A trained denoiser: weights, objective, stage, unit and provenance, in one safetensors file."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import kspace_denoise
 from kspace_denoise.arrays import Array, like, to_numpy
+from kspace_denoise.contrasts import check_count
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives import Objective, make_objective
-from kspace_denoise.stages import Numpy, Stage, check_stage, in_snr_units
+from kspace_denoise.sigma import checked_sigma
+from kspace_denoise.stages import Numpy, Stage, check_stage
 from kspace_denoise.symmetry import symmetric_mean
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import signal_scale
+from kspace_denoise.units import from_unit, to_unit
 
 UNIT = "SNR: the noise has sigma = 1 per real component; networks see images of root mean square 1"
 IMAGES_AT_ONCE = 8
@@ -37,38 +42,77 @@ class Denoiser:
     record: dict[str, Any]
     device: str = "cpu"
 
-    def __call__(self, image: Array, sigma: Array | float) -> Array:
+    @property
+    def contrasts(self) -> int:
+        """How many other contrasts of each slice it looks at beside the noisy image."""
+        return self.config.network.contrasts
+
+    @property
+    def needs_condition(self) -> bool:
+        """Whether it has to be given other contrasts."""
+        return self.contrasts > 0
+
+    def __call__(
+        self,
+        image: Array,
+        sigma: Array | float,
+        condition: Array | None = None,
+        condition_sigma: Array | float | None = None,
+    ) -> Array:
         """Denoise images `(..., y, x)`, complex or magnitude, as the denoiser was trained.
 
         `sigma` is the standard deviation of the noise of each real component, in the unit of
         `image`: a number, or a map that broadcasts against it. The result has the image's unit.
         Where a map is 0 (outside the coil maps) the result is 0.
 
+        `condition` `(..., contrasts, y, x)` holds the same slices in the other contrasts that the
+        denoiser was trained with, in that order, each in a unit of its own. `condition_sigma` is
+        their noise: a number, one per contrast, or a map that broadcasts against them. Only how it
+        varies over an image matters, as contrasts are scaled to one strength; None takes it as
+        even (which with `vst` does not do).
+
         Raises:
-            ValueError: if sigma is not positive and finite or does not fit the image, or the
-                image is complex and the denoiser is for magnitudes, or the other way round.
+            ValueError: if sigma is not positive and finite or does not fit the image, the image is
+                complex and the denoiser is for magnitudes, or the other way round, or `condition`
+                is missing, not asked for, or does not fit.
         """
-        noisy, noise = to_numpy(image), _checked_sigma(sigma, image.shape)
+        noisy, noise = to_numpy(image), checked_sigma(sigma, image.shape)
         if noisy.ndim < 2 or not np.all(np.isfinite(noisy)):
             raise ValueError(
                 f"image of shape {noisy.shape} is no image (..., y, x) or holds NaN or infinity"
             )
-        images = in_snr_units(noisy, noise)
+        vst = self.config.vst
+        images = to_unit(noisy, noise, vst)
         flat = torch.from_numpy(_single(images.reshape(-1, *images.shape[-2:])))
-        pieces = [self._denoise(part) for part in torch.split(flat, IMAGES_AT_ONCE)]
+        parts = torch.split(flat, IMAGES_AT_ONCE)
+        others: Sequence[Tensor | None] = [None] * len(parts)
+        if condition is None:
+            check_count(self, 0)
+        else:
+            check_count(self, _checked_condition(condition, noisy))
+            unit = _condition_in_unit(condition, condition_sigma, vst)
+            stacked = torch.from_numpy(_single(unit.reshape(-1, *unit.shape[-3:])))
+            others = torch.split(stacked, IMAGES_AT_ONCE)
+        pieces = [self._denoise(*both) for both in zip(parts, others, strict=True)]
         clean = torch.cat(pieces).numpy().reshape(images.shape)
-        return like((clean * noise).astype(noisy.dtype), image)
+        return like(from_unit(clean, noise, vst).astype(noisy.dtype), image)
 
-    def _denoise(self, images: Tensor) -> Tensor:
+    def _denoise(self, images: Tensor, condition: Tensor | None) -> Tensor:
         """Denoise images (n, y, x) in SNR units."""
         images = images.to(self.device)
         scale = signal_scale(images)
-        self.network.eval().to(self.device)
+        if condition is not None:
+            condition = condition.to(self.device)
+            condition = condition / signal_scale(condition)[..., None, None]
+        self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.no_grad():
             clean = symmetric_mean(
-                lambda turned: self.objective.denoise(self.network, turned, 1 / scale),
+                lambda turned, *others: self.objective.denoise(
+                    self.network, turned, 1 / scale, *others
+                ),
                 images / scale[:, None, None],
                 self.config.passes,
+                condition,
             )
         return (clean * scale[:, None, None]).cpu()
 
@@ -81,7 +125,7 @@ class Denoiser:
             "unit": UNIT,
             "channels": self.network.channels,
             "config": self.config.to_dict(),
-            "record": self.record,
+            "record": {"version": kspace_denoise.__version__, **self.record},
         }
         write_tensors(path, dict(self.network.state_dict()), record)
 
@@ -114,16 +158,37 @@ def load(path: str | Path, device: str = "cpu") -> Denoiser:
     return Denoiser(network, objective, record["method"], stage, config, record["record"], device)
 
 
-def _checked_sigma(sigma: Array | float, shape: tuple[int, ...]) -> Numpy:
-    noise = np.asarray(sigma if isinstance(sigma, (int, float)) else to_numpy(sigma), np.float32)
-    if not np.all(np.isfinite(noise)) or np.any(noise < 0) or not np.any(noise > 0):
-        raise ValueError("sigma must be positive and finite: give the noise of each real component")
-    try:
-        return np.broadcast_to(noise, shape)
-    except ValueError:
+def _checked_condition(condition: Array, noisy: Numpy) -> int:
+    """Return the number of contrasts, if they fit the images."""
+    shape = tuple(condition.shape)
+    if len(shape) != noisy.ndim + 1 or (*shape[:-3], *shape[-2:]) != noisy.shape:
         raise ValueError(
-            f"sigma has shape {noise.shape}, which does not fit images of shape {tuple(shape)}"
-        ) from None
+            f"condition has shape {shape} and image {noisy.shape}: expected the same slices in "
+            "other contrasts, (..., contrasts, y, x)"
+        )
+    others = to_numpy(condition)
+    if np.iscomplexobj(others) != np.iscomplexobj(noisy):
+        raise ValueError(
+            "of image and condition one is complex and one magnitudes: give both alike"
+        )
+    if not np.all(np.isfinite(others)):
+        raise ValueError("condition holds NaN or infinity")
+    return int(shape[-3])
+
+
+def _condition_in_unit(condition: Array, sigma: Array | float | None, vst: bool) -> Numpy:
+    """Return the contrasts in SNR units; one sigma per contrast may be given without (y, x)."""
+    if sigma is None:
+        if vst:
+            raise ValueError("with vst the noise of the other contrasts matters: give their sigma")
+        sigma = 1.0
+    elif np.ndim(sigma) == 1:
+        sigma = to_numpy(sigma)[:, None, None]
+    try:
+        noise = checked_sigma(sigma, condition.shape)
+    except ValueError as error:
+        raise ValueError(f"of the other contrasts, {error}") from None
+    return to_unit(condition, noise, vst)
 
 
 def _single(images: Numpy) -> Numpy:

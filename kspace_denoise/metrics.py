@@ -90,6 +90,29 @@ class UnbiasedError(NamedTuple):
     """Noise standard deviation per component inside the mask, from the two repetitions."""
 
 
+class ErrorBlocks(NamedTuple):
+    """What the unbiased error is made of, summed over blocks of pixels inside the mask.
+
+    The error is Σ`crossed` / Σ`noise` - 1, see `unbiased_error`. Sums of several denoisers of the
+    same repetitions can be compared block by block, and averaged.
+    """
+
+    crossed: Numpy
+    """Σ|f(a) - b|² + Σ|f(b) - a|² of each block."""
+    noise: Numpy
+    """Σ|a - b|² of each block."""
+    pixels: int
+    """Inside the mask, all blocks together."""
+
+
+class UnbiasedDifference(NamedTuple):
+    """How much larger the error of one denoiser is than that of another, in units of σ²."""
+
+    value: float
+    standard_error: float
+    """From a block bootstrap that resamples both with the same blocks."""
+
+
 def unbiased_error(
     denoised: tuple[Numpy, Numpy],
     repetitions: tuple[Numpy, Numpy],
@@ -123,6 +146,22 @@ def unbiased_error(
         ValueError: if shapes do not fit, the repetitions are equal, or there are fewer than two
             blocks in the mask.
     """
+    blocks = error_blocks(denoised, repetitions, mask=mask, block=block)
+    return error_of_blocks(blocks, resamples=resamples, seed=seed)
+
+
+def error_blocks(
+    denoised: tuple[Numpy, Numpy],
+    repetitions: tuple[Numpy, Numpy],
+    *,
+    mask: Numpy,
+    block: int = 16,
+) -> ErrorBlocks:
+    """Return the sums that `unbiased_error` takes, of every block that the mask touches.
+
+    Raises:
+        TypeError, ValueError: as `unbiased_error`.
+    """
     a, b = repetitions
     if not all(np.iscomplexobj(x) for x in (*denoised, *repetitions)):
         raise TypeError("the unbiased error needs complex images: magnitudes have a noise floor")
@@ -139,12 +178,37 @@ def unbiased_error(
             f"the mask covers {count} block of {block} × {block} pixels, and a standard error "
             "needs at least 2: choose a smaller block"
         )
-    draws = numpy_generator(seed).multinomial(count, np.full(count, 1 / count), resamples)
-    drawn = draws @ sums.T
-    value = sums[0].sum() / sums[1].sum() - 1
-    sigma = np.sqrt(sums[1].sum() / inside.sum() / 4)
-    spread = np.std(drawn[:, 0] / drawn[:, 1], ddof=1)
-    return UnbiasedError(float(value), float(spread), float(sigma))
+    return ErrorBlocks(sums[0], sums[1], int(inside.sum()))
+
+
+def error_of_blocks(blocks: ErrorBlocks, *, resamples: int = 1000, seed: Seed = 0) -> UnbiasedError:
+    """Return the unbiased error of a denoiser from its blocks, with its standard error."""
+    crossed, noise = _resampled((blocks.crossed, blocks.noise), resamples, seed)
+    value = blocks.crossed.sum() / blocks.noise.sum() - 1
+    sigma = np.sqrt(blocks.noise.sum() / blocks.pixels / 4)
+    return UnbiasedError(float(value), float(np.std(crossed / noise, ddof=1)), float(sigma))
+
+
+def unbiased_difference(
+    first: ErrorBlocks, second: ErrorBlocks, *, resamples: int = 1000, seed: Seed = 0
+) -> UnbiasedDifference:
+    """Return the unbiased error of the first denoiser minus that of the second.
+
+    What the two have in common, the noise of the repetitions that score them, cancels: the
+    standard error is that of the difference, and far below those of the errors.
+
+    Raises:
+        ValueError: if they were not scored on the same repetitions in the same blocks.
+    """
+    if first.noise.shape != second.noise.shape or not np.allclose(first.noise, second.noise):
+        raise ValueError(
+            "the two denoisers were scored on different repetitions, masks or blocks: a paired "
+            "difference needs the same for both"
+        )
+    crossed = first.crossed - second.crossed
+    drawn, noise = _resampled((crossed, first.noise), resamples, seed)
+    value = crossed.sum() / first.noise.sum()
+    return UnbiasedDifference(float(value), float(np.std(drawn / noise, ddof=1)))
 
 
 def object_mask(image: Numpy) -> Numpy:
@@ -228,3 +292,10 @@ def _block_sums(values: Numpy, block: int) -> Numpy:
     _, ny, nx = flat.shape
     rows = np.add.reduceat(flat, np.arange(0, ny, block), axis=-2)
     return np.asarray(np.add.reduceat(rows, np.arange(0, nx, block), axis=-1)).ravel()
+
+
+def _resampled(sums: tuple[Numpy, Numpy], resamples: int, seed: Seed) -> tuple[Numpy, Numpy]:
+    """Return both sums over blocks that are drawn with replacement, the same blocks for both."""
+    count = len(sums[0])
+    draws = numpy_generator(seed).multinomial(count, np.full(count, 1 / count), resamples)
+    return draws @ sums[0], draws @ sums[1]

@@ -1,11 +1,12 @@
 """`denoise`: a raw scan through SENSE and a denoiser, before or after it, slice by slice."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from kspace_denoise.arrays import Array, to_numpy
+from kspace_denoise.contrasts import Source, check_count, condition_of, known_contrasts
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import (
     KnownNoise,
@@ -22,8 +23,12 @@ from kspace_denoise.stages import (
     stage_images,
 )
 
-AnyDenoiser: TypeAlias = Callable[[Array, Any], Array]
-"""Trained or classical: `denoiser(image, sigma)`."""
+AnyDenoiser: TypeAlias = Callable[..., Array]
+"""Trained or classical: `denoiser(image, sigma)`.
+
+One that looks at other contrasts too says how many in its attribute `contrasts`, and is called
+with `condition` and `condition_sigma` besides, see `Denoiser`.
+"""
 
 
 class Denoised(NamedTuple):
@@ -43,6 +48,7 @@ def denoise(
     denoiser: AnyDenoiser,
     stage: Stage = "after-sense",
     *,
+    contrasts: Sequence[Source] = (),
     noise_covariance: Numpy | None = None,
     calibration: int | None = None,
     replicas: int = 0,
@@ -51,20 +57,22 @@ def denoise(
 ) -> Denoised:
     """Denoise every slice of a scan, before or after SENSE, and stack the results.
 
-    `noise_covariance` overrides the scan's own. `calibration` is the side of the k-space centre
-    that coil maps come from, by default what is fully sampled, at most 24. `replicas` measure the
-    noise map where it has no closed form. `regularisation` is the λ of SENSE, for undersampling
-    that the coils unfold badly. `Images` are denoised as they are. For scans that do not fit into
-    memory see `denoise_slices`, or the command line.
+    `contrasts` are scans of the same slices in the other contrasts that the denoiser was trained
+    with, in that order. `noise_covariance` overrides the scan's own. `calibration` is the side of
+    the k-space centre that coil maps come from, by default what is fully sampled, at most 24.
+    `replicas` measure the noise map where it has no closed form. `regularisation` is the λ of
+    SENSE, for undersampling that the coils unfold badly. `Images` are denoised as they are. For
+    scans that do not fit into memory see `denoise_slices`, or the command line.
 
     Raises:
         ValueError: if the denoiser was trained for the other stage (`allow_other_stage` lets it
-            pass), or the stage does not exist, or images come without sigma.
+            pass), or the stage does not exist, or images come without sigma, or `contrasts` are
+            not those that the denoiser needs, or of other slices.
         recon.NoiseNotFound: if the noise is unknown and cannot be measured in k-space.
     """
     check_use(denoiser, stage, allow_other_stage)
     slices = list(
-        denoise_images(scan, denoiser)
+        denoise_images(scan, denoiser, contrasts)
         if isinstance(scan, Images)
         else denoise_slices(
             scan,
@@ -74,6 +82,7 @@ def denoise(
             calibration,
             replicas,
             regularisation,
+            contrasts,
         )
     )
     sigmas = [one.sigma for one in slices if one.sigma is not None]
@@ -92,25 +101,23 @@ def denoise_slices(
     calibration: int | None = None,
     replicas: int = 0,
     regularisation: float = 0.0,
+    contrasts: Sequence[Source] = (),
 ) -> Iterator[Denoised]:
     """Yield each slice of a scan denoised; one slice is in memory at a time."""
     check_cartesian(scan, "denoising")
     check_sampling(scan.mask, stage, replicas)
+    check_count(denoiser, len(contrasts))
+    others = known_contrasts(scan, contrasts, stage, replicas)
+    options = {"replicas": replicas, "regularisation": regularisation}
     for index in range(len(scan.kspace)):
         kspace = scan.kspace[index]
         if not kspace.any():
             yield _blank(kspace)
             continue
         mask = scan.slice_mask(index)
-        piece = reconstruct_slice(
-            kspace,
-            noise,
-            mask,
-            calibration,
-            replicas=replicas,
-            regularisation=regularisation,
-        )
-        yield denoise_slice(piece, denoiser, stage)
+        piece = reconstruct_slice(kspace, noise, mask, calibration, **options)
+        condition = condition_of(others, index, calibration, **options) if others else None
+        yield denoise_slice(piece, denoiser, stage, condition)
 
 
 def _blank(kspace: Numpy) -> Denoised:
@@ -119,23 +126,45 @@ def _blank(kspace: Numpy) -> Denoised:
     return Denoised(image, image, np.zeros(image.shape, image.real.dtype))
 
 
-def denoise_slice(piece: Slice, denoiser: AnyDenoiser, stage: Stage) -> Denoised:
-    """Denoise one reconstructed slice at a stage."""
-    clean = to_numpy(denoiser(stage_images(piece, stage), 1.0))
+def denoise_slice(
+    piece: Slice,
+    denoiser: AnyDenoiser,
+    stage: Stage,
+    condition: tuple[Numpy, Numpy] | None = None,
+) -> Denoised:
+    """Denoise one reconstructed slice at a stage.
+
+    `condition` holds the slice in other contrasts and their sigma, `(contrasts, y, x)` both.
+    """
+    noisy = stage_images(piece, stage)
+    others = {} if condition is None else _condition(*(x[None] for x in condition))
+    clean = to_numpy(denoiser(noisy, 1.0, **others))
     image = combine_denoised(piece, clean, stage)
     sigma = None if piece.sigma is None else to_numpy(piece.sigma)
     return Denoised(image, to_numpy(piece.image), sigma)
 
 
-def denoise_images(images: Images, denoiser: AnyDenoiser) -> Iterator[Denoised]:
+def denoise_images(
+    images: Images, denoiser: AnyDenoiser, contrasts: Sequence[Source] = ()
+) -> Iterator[Denoised]:
     """Yield each image denoised.
 
     Raises:
-        ValueError: if the images come without their noise level.
+        ValueError: if the images come without their noise level, or as `known_contrasts`.
     """
     sigmas = np.broadcast_to(known_sigma(images), images.data.shape)
-    for image, sigma in zip(images.data[:], sigmas, strict=True):
-        yield Denoised(to_numpy(denoiser(image, sigma)), image, sigma)
+    check_count(denoiser, len(contrasts))
+    others = known_contrasts(images, contrasts, "after-sense")
+    for index, (image, sigma) in enumerate(zip(images.data, sigmas, strict=True)):
+        if not image.any():
+            yield Denoised(image, image, sigma)
+            continue
+        more = _condition(*condition_of(others, index)) if others else {}
+        yield Denoised(to_numpy(denoiser(image, sigma, **more)), image, sigma)
+
+
+def _condition(images: Numpy, sigma: Numpy) -> dict[str, Numpy]:
+    return {"condition": images, "condition_sigma": sigma}
 
 
 def check_use(denoiser: AnyDenoiser, stage: str, allow_other_stage: bool = False) -> None:

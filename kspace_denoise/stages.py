@@ -158,7 +158,8 @@ def known_sigma(images: Images) -> float | Numpy:
     if images.sigma is None:
         raise ValueError(
             "these images come without their noise level: give sigma, the standard deviation of "
-            "each real component, in the unit of the images"
+            "each real component, in the unit of the images, or have it estimated "
+            "(recon.estimate_sigma, --sigma estimate)"
         )
     return images.sigma
 
@@ -216,6 +217,26 @@ def sense_slice(
         **sense_options,
     )
     return Slice(white, mask, maps, image, sigma, coil_sigma(white, noise))
+
+
+def through_maps(
+    kspace: Array,
+    noise: KnownNoise,
+    piece: Slice,
+    piece_noise: KnownNoise,
+    mask: Array | None = None,
+    **sense_options: Any,
+) -> Slice:
+    """Reconstruct other k-space of the same slice with the maps of `piece`, in the same unit.
+
+    The maps of `piece` are whitened with its own covariance; here they are taken to that of the
+    other k-space, whose `mask` is that of `piece` unless given.
+    """
+    matrix = recon.whitening_matrix(noise.covariance)
+    back = np.linalg.inv(recon.whitening_matrix(piece_noise.covariance))
+    maps = combine_coils(matrix @ back, piece.coil_maps)
+    sampled = piece.mask if mask is None else mask
+    return sense_slice(combine_coils(matrix, kspace), maps, noise, sampled, **sense_options)
 
 
 def coil_sigma(white: Array, noise: KnownNoise) -> Array:

@@ -1,12 +1,18 @@
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
+import torch
 
+import kspace_denoise
 from kspace_denoise.classical import NonLocalMeans
 from kspace_denoise.denoiser import Denoiser, build_network, load
 from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.trainer import Trainer
+from kspace_denoise.units import expected_unit
 from tests.helpers import assert_same_kind, complex_array
 from tests.training.test_trainer import TINY, trainer
 
@@ -35,6 +41,11 @@ def test_scaling_image_and_sigma_scales_the_result(rng):
 
 def trained() -> Denoiser:
     """Return a denoiser whose network does something, after a few steps."""
+    return dataclasses.replace(_trained(), record={})
+
+
+@functools.cache
+def _trained() -> Denoiser:
     run: Trainer = trainer(TINY.replace(learning_rate=3e-3))
     run.network.load_state_dict(run.run())
     return Denoiser(run.network, C2S(), "c2s", "after-sense", TINY, {})
@@ -46,6 +57,150 @@ def test_a_sigma_map_is_divided_out_and_put_back(rng):
     np.testing.assert_allclose(f(image * sigma, sigma), f(image, 1.0) * sigma, rtol=1e-4)
     sigma[3:5] = 0
     assert not f(image * sigma, sigma)[3:5].any()
+
+
+def test_an_even_sigma_map_is_a_number(rng):
+    f, image = trained(), 5 + complex_array(rng, (3, 16, 15))
+    for sigma in (np.full((16, 15), 0.7), np.full((3, 1, 1), np.float32(0.7))):
+        assert np.array_equal(f(image, sigma), f(image, 0.7))
+
+
+def test_noise_that_varies_over_the_image_is_treated_as_where_it_is_even(rng):
+    """A constant object in units of sigma: the error left is the same share of sigma everywhere."""
+    f = Denoiser(Passage(), Smooth(), "c2s", None, CONFIG, {})
+    sigma = np.where(np.arange(64) < 32, 1.0, 9.0).astype(np.float32)
+    noise = complex_array(rng, (20, 64, 64))
+    error = (f(sigma * (4 + noise), sigma) - 4 * sigma) / sigma
+    left, right = (np.mean(np.abs(error[..., x]) ** 2) for x in (slice(3, 29), slice(35, 61)))
+    assert left == pytest.approx(2 / 25, rel=0.1)  # of the mean over 5 x 5 pixels
+    assert right == pytest.approx(left, rel=0.1)
+
+
+class Passage(torch.nn.Module):
+    """No network: what it stands beside does all the work."""
+
+    channels = 2
+
+
+class Smooth:
+    """An objective whose answer is the mean over 5 x 5 pixels."""
+
+    def denoise(self, _network, x, _sigma, _condition=None):
+        return sum(torch.roll(x, (i, j), (-2, -1)) for i in range(-2, 3) for j in range(-2, 3)) / 25
+
+
+class Joined:
+    """An objective whose answer is the image with the last contrast added."""
+
+    def denoise(self, _network, x, _sigma, condition):
+        return x + condition[:, -1]
+
+
+class Flat:
+    """An objective whose answer is the mean of the image."""
+
+    def denoise(self, _network, x, _sigma, _condition=None):
+        return torch.zeros_like(x) + x.mean(dim=(-2, -1), keepdim=True)
+
+
+def with_contrasts(count: int, objective=None, **settings) -> Denoiser:
+    network = dataclasses.replace(CONFIG.network, contrasts=count)
+    config = CONFIG.replace(network=network, **settings)
+    module = build_network(network, 2)
+    return Denoiser(module, objective or C2S(), "c2s", None, config, {})
+
+
+def test_other_contrasts_follow_the_image_through_all_symmetries(kind, rng):
+    f = with_contrasts(2, Joined())
+    image = complex_array(rng, (3, 12, 15))
+    image /= np.sqrt(np.mean(np.abs(image) ** 2, axis=(-2, -1), keepdims=True))
+    condition = np.stack([1 + 0 * image, 40 * image], axis=-3)
+    joined = f(kind(image), 1.0, kind(condition))
+    assert_same_kind(joined, kind(image))
+    np.testing.assert_allclose(np.asarray(joined), 2 * image, rtol=1e-4, atol=1e-4)
+    one = f(image[1], 1.0, condition=condition[1])
+    np.testing.assert_allclose(one, 2 * image[1], rtol=1e-4, atol=1e-4)
+    many = np.concatenate([image] * 4)  # more than are denoised at once
+    np.testing.assert_allclose(
+        f(many, 1.0, np.concatenate([condition] * 4)), 2 * many, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_noise_of_other_contrasts_is_a_number_one_each_or_a_map(rng):
+    f = with_contrasts(2, Joined())
+    image, condition = complex_array(rng, (2, 12, 15)), complex_array(rng, (2, 2, 12, 15))
+    before = condition.copy()
+    plain = f(image, 1.0, condition)
+    for even in (3.0, [0.5, 2.0], np.full((2, 2, 1, 1), 7.0)):
+        sigma = np.asarray(even) if isinstance(even, list) else even
+        np.testing.assert_allclose(f(image, 1.0, condition, sigma), plain, rtol=1e-4, atol=1e-4)
+    varying = np.linspace(1, 2, 15, dtype=np.float32)
+    uneven = f(image, 1.0, condition * varying, np.broadcast_to(varying, (12, 15)))
+    np.testing.assert_allclose(uneven, plain, rtol=1e-4, atol=1e-4)
+    assert np.array_equal(condition, before)
+
+
+def test_contrasts_that_do_not_fit_are_refused(rng):
+    image, condition = complex_array(rng, (2, 12, 15)), complex_array(rng, (2, 1, 12, 15))
+    f = with_contrasts(1)
+    assert f.needs_condition
+    assert not denoiser().needs_condition
+    with pytest.raises(ValueError, match=r"trained with 1 other contrasts .* and 0 were given"):
+        f(image, 1.0)
+    with pytest.raises(ValueError, match=r"trained with 1 other contrasts .* and 2 were given"):
+        f(image, 1.0, np.repeat(condition, 2, axis=1))
+    with pytest.raises(ValueError, match="uses no other contrasts, and 1 were given"):
+        denoiser()(image, 1.0, condition)
+    for bad in (condition[:1], condition[..., 1:], condition[:, 0]):
+        with pytest.raises(ValueError, match="expected the same slices in other contrasts"):
+            f(image, 1.0, bad)
+    with pytest.raises(ValueError, match="one is complex and one magnitudes"):
+        f(image, 1.0, np.abs(condition))
+    with pytest.raises(ValueError, match="condition holds NaN"):
+        f(image, 1.0, condition * np.nan)
+    with pytest.raises(ValueError, match="of the other contrasts, sigma must be positive"):
+        f(image, 1.0, condition, 0.0)
+    with pytest.raises(ValueError, match="of the other contrasts, sigma has shape"):
+        f(image, 1.0, condition, np.ones(3))
+
+
+def magnitude_denoiser(contrasts: int = 0) -> Denoiser:
+    f = with_contrasts(contrasts, Flat(), vst=True)
+    f.network = build_network(f.config.network, 1)
+    return f
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 0.5, 1.5, 6.0])
+def test_stabilised_magnitudes_come_back_without_the_bias_of_the_magnitude(rng, amplitude):
+    side, sigma = 300, 0.3
+    noisy = np.abs(sigma * (amplitude + complex_array(rng, (side, side))))
+    clean = magnitude_denoiser()(noisy, sigma)
+    found, wanted = (
+        expected_unit(np.float32([[a]]), sigma, vst=True).item()
+        for a in (clean[0, 0], sigma * amplitude)
+    )
+    assert found == pytest.approx(wanted, abs=5 / side)  # z has a standard deviation of 1
+    assert abs(clean[0, 0] - sigma * amplitude) < 0.7 * abs(noisy.mean() - sigma * amplitude)
+
+
+def test_stabilised_magnitudes_may_have_a_map_of_sigma(rng):
+    sigma = np.linspace(0.1, 3, 60, dtype=np.float32) * np.ones((200, 1), np.float32)
+    sigma[:, :10] = 0
+    noisy = np.abs(sigma * (5 + complex_array(rng, sigma.shape))).astype(np.float32)
+    noisy[:, :10] = 77  # where sigma is 0 there is no image
+    clean = magnitude_denoiser()(noisy, sigma)
+    assert not clean[:, :10].any()
+    assert clean.dtype == np.float32
+
+
+def test_vst_refusals(rng):
+    f, magnitude = magnitude_denoiser(), np.abs(complex_array(rng, (8, 8)))
+    with pytest.raises(ValueError, match="vst is for magnitude images, and these are complex"):
+        f(complex_array(rng, (8, 8)), 1.0)
+    with pytest.raises(ValueError, match="negative values"):
+        f(-magnitude, 1.0)
+    with pytest.raises(ValueError, match="with vst the noise of the other contrasts matters"):
+        magnitude_denoiser(1)(magnitude, 1.0, magnitude[None])
 
 
 def test_images_are_denoised_one_by_one(rng):
@@ -68,6 +223,10 @@ def test_save_and_load_round_trip(tmp_path, rng):
     image = 5 + complex_array(rng, (16, 15))
     assert np.array_equal(f(image, 1.0), again(image, 1.0))
     assert (again.method, again.stage, again.config) == ("c2s", "after-sense", TINY)
+    assert again.record == {"version": kspace_denoise.__version__}
+    f.record["version"] = "0.0.1"  # what trained it stays, whatever writes it again
+    f.save(tmp_path / "model.safetensors")
+    assert load(tmp_path / "model.safetensors").record["version"] == "0.0.1"
 
 
 @pytest.mark.parametrize("sigma", [0, -1.0, np.nan, np.inf])

@@ -14,7 +14,7 @@ PACKAGE = Path(kspace_denoise.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "h5py", "matplotlib", "skimage", "sigpy")
 
-BASE = {"arrays", "fourier", "nufft", "random"}
+BASE = {"arrays", "fourier", "nufft", "phase", "random"}
 FILES = {"crop", "formats", "metrics", "provenance", "scan"}
 LEARNING = {"objectives", "training"}
 MAY_IMPORT = {
@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "sim": BASE | {"sim"},
     "recon": BASE | {"sim", "recon"},
     **dict.fromkeys(FILES, BASE | FILES),
-    "networks": {"arrays", "networks"},
+    "networks": {"arrays", "networks", "phase"},
 }
 """What a part of the package may import; parts that are not named here may import more."""
 MAY_LEARN = {"cli", "demo", "denoiser", "pipeline", "report", *LEARNING}

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from kspace_denoise.metrics import nmse, object_mask, psnr, ssim, unbiased_error
+from kspace_denoise.metrics import (
+    error_blocks,
+    error_of_blocks,
+    nmse,
+    object_mask,
+    psnr,
+    ssim,
+    unbiased_difference,
+    unbiased_error,
+)
 from tests.helpers import complex_array
 
 
@@ -170,6 +179,48 @@ def test_unbiased_error_refuses_what_would_bias_it(
     one = tuple(x[:1] for x in pair)
     with pytest.raises(ValueError, match="smaller block"):
         unbiased_error(one, one, mask=mask[:1], block=64)
+
+
+def test_paired_difference_is_that_of_the_errors_and_surer_than_either(
+    truth: np.ndarray, rng: np.random.Generator
+) -> None:
+    pair, mask = _repeat(truth, 0.7, rng), np.abs(truth) > 0
+    blocks = [error_blocks(tuple(gain * x for x in pair), pair, mask=mask) for gain in (0.95, 0.94)]
+    errors = [error_of_blocks(one) for one in blocks]
+    found = unbiased_difference(*blocks)
+    assert found.value == pytest.approx(errors[0].value - errors[1].value)
+    apart = np.hypot(errors[0].standard_error, errors[1].standard_error)
+    assert 0 < found.standard_error < 0.5 * apart
+    back = unbiased_difference(*reversed(blocks))
+    assert (back.value, back.standard_error) == pytest.approx((-found.value, found.standard_error))
+    assert unbiased_difference(blocks[0], blocks[0]) == (0, 0)
+
+
+def test_standard_error_of_a_paired_difference_is_its_scatter(
+    truth: np.ndarray, rng: np.random.Generator
+) -> None:
+    mask = np.abs(truth) > 0
+    results = []
+    for _ in range(100):
+        pair = _repeat(truth, 0.7, rng)
+        blocks = (error_blocks(tuple(g * x for x in pair), pair, mask=mask) for g in (0.96, 0.94))
+        results.append(unbiased_difference(*blocks, resamples=200, seed=rng))
+    scatter = np.std([r.value for r in results])
+    # Signal differs between blocks as well, which the bootstrap counts and the scatter does not.
+    assert np.mean([r.standard_error for r in results]) > 0.7 * scatter
+
+
+def test_a_paired_difference_needs_the_same_repetitions(
+    truth: np.ndarray, rng: np.random.Generator
+) -> None:
+    mask = np.abs(truth) > 0
+    one, other = (error_blocks(p, p, mask=mask) for p in (_repeat(truth, 0.7, rng) for _ in "ab"))
+    with pytest.raises(ValueError, match="scored on different repetitions"):
+        unbiased_difference(one, other)
+    pair = _repeat(truth, 0.7, rng)
+    finer = error_blocks(pair, pair, mask=mask, block=8)
+    with pytest.raises(ValueError, match="masks or blocks"):
+        unbiased_difference(one, finer)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.5, 1.0])

@@ -19,7 +19,8 @@ from kspace_denoise.stages import (
     stage_images,
     with_noise,
 )
-from kspace_denoise.training.train import noisy_images
+from kspace_denoise.training.examples import training_examples
+from kspace_denoise.training.subjects import Recipe, gather, known_subjects
 
 SHAPE = (48, 45)
 
@@ -33,6 +34,12 @@ def scan() -> kd.Scan:
 
 def identity(image, _sigma):
     return image
+
+
+def noisy_images(sources, stage):
+    """Return what a denoiser of this stage is trained on."""
+    recipe = Recipe(stage)
+    return [one.image for one in training_examples(known_subjects(gather(sources), recipe), recipe)]
 
 
 @pytest.mark.parametrize("stage", ["before-sense", "after-sense"])
@@ -76,7 +83,7 @@ def test_denoisers_see_noise_of_sigma_one(scan, stage):
 
 def test_training_sees_what_the_denoiser_sees(scan):
     for stage, count in (("after-sense", 2), ("before-sense", 8)):
-        images = list(noisy_images([scan], stage))
+        images = noisy_images([scan], stage)
         assert len(images) == count
         piece = reconstruct_slice(scan.kspace[1], known_noise(scan))
         np.testing.assert_allclose(images[-1], stage_images(piece, stage)[-1], rtol=1e-5)
@@ -90,7 +97,7 @@ def test_undersampled_scans_are_denoised_after_sense_only(scan):
     with pytest.raises(ValueError, match="before SENSE needs fully sampled"):
         kd.denoise(under, identity, stage="before-sense", calibration=12)
     with pytest.raises(ValueError, match="before SENSE needs fully sampled"):
-        list(noisy_images([under], "before-sense"))
+        noisy_images([under], "before-sense")
     both = sim.mask("random", SHAPE, 2, 12, seed=0) & sim.mask(
         "random", SHAPE, 1.2, 12, seed=1, axis=-2
     )
@@ -104,7 +111,7 @@ def test_images_carry_their_sigma():
     with pytest.raises(ValueError, match="come without their noise level"):
         kd.denoise(kd.Images(data=data), identity)
     with pytest.raises(ValueError, match="come without their noise level"):
-        list(noisy_images([kd.Images(data=data)], "after-sense"))
+        noisy_images([kd.Images(data=data)], "after-sense")
     result = kd.denoise(kd.Images(data=data, sigma=0.5), identity)
     assert np.array_equal(result.image, data)
     assert np.all(result.sigma == 0.5)
@@ -169,7 +176,7 @@ def test_noise_that_is_not_flat_is_one_for_the_denoiser(scan, stage):
     np.testing.assert_allclose(level, 1, atol=6 / np.sqrt(2 * count))
     result = kd.denoise(shaped, identity, stage=stage)
     np.testing.assert_allclose(result.image, result.noisy, rtol=1e-3, atol=1e-4)
-    trained_on = next(iter(noisy_images([shaped], stage)))
+    trained_on = noisy_images([shaped], stage)[0]
     np.testing.assert_allclose(trained_on, stage_images(piece, stage)[0], rtol=1e-4, atol=1e-4)
 
 
@@ -213,7 +220,7 @@ def test_snr_units_are_zero_where_the_noise_map_is():
 def test_blank_slices_are_neither_trained_on_nor_denoised(scan):
     kspace = np.concatenate([scan.kspace, np.zeros_like(scan.kspace[:1])])
     blank = kd.Scan(kspace=kspace, noise_covariance=scan.noise_covariance)
-    assert len(list(noisy_images([blank], "after-sense"))) == 2
+    assert len(noisy_images([blank], "after-sense")) == 2
     result = kd.denoise(blank, identity)
     assert not result.image[2].any()
     assert not result.sigma[2].any()

@@ -36,6 +36,21 @@ def test_what_depends_on_phase_averages_out():
     torch.testing.assert_close(mean, 1.5 * image())  # Re x is half x, and half its conjugate
 
 
+def test_other_contrasts_turn_with_the_image():
+    square = image((3, 6, 6))
+    others = torch.stack([2j * square, square.conj()], dim=1)
+
+    def join(x, condition):
+        return x + condition[:, 0]
+
+    mean = symmetric_mean(join, square, condition=others)
+    torch.testing.assert_close(mean, (1 + 2j) * square)
+    magnitudes = symmetric_mean(join, square.abs(), condition=others.abs())
+    torch.testing.assert_close(magnitudes, 3 * square.abs())
+    alone = symmetric_mean(join, square, count=1, condition=others)
+    torch.testing.assert_close(alone, (1 + 2j) * square)
+
+
 def test_one_symmetry_is_one_plain_pass():
     assert torch.equal(symmetric_mean(torch.sin, image(), count=1), torch.sin(image()))
 

@@ -4,9 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from kspace_denoise.arrays import Array
+from kspace_denoise.classical.bm3d import BM3D
 from kspace_denoise.classical.nlm import NonLocalMeans
+from kspace_denoise.classical.wavelet import Wavelet
 
-CLASSICAL: dict[str, Callable[[], Callable[[Array, Any], Array]]] = {"nlm": NonLocalMeans}
+CLASSICAL: dict[str, Callable[[], Callable[[Array, Any], Array]]] = {
+    "nlm": NonLocalMeans,
+    "wavelet": Wavelet,
+    "bm3d": BM3D,
+}
 """Denoisers that need no training, by the name that is used everywhere."""
 
-__all__ = ["CLASSICAL", "NonLocalMeans"]
+__all__ = ["BM3D", "CLASSICAL", "NonLocalMeans", "Wavelet"]

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 from skimage.restoration import denoise_nl_means
 
-from kspace_denoise.arrays import Array, like, to_numpy
-from kspace_denoise.stages import Numpy, in_snr_units
+from kspace_denoise.arrays import Array, like
+from kspace_denoise.sigma import noisy_images
+from kspace_denoise.stages import Numpy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +26,19 @@ class NonLocalMeans:
     method = "nlm"
     stage = None
 
+    def __post_init__(self) -> None:
+        if not 0 < self.strength < np.inf:
+            raise ValueError(f"strength is {self.strength}, expected a positive number")
+
     def __call__(self, image: Array, sigma: Array | float) -> Array:
-        """Denoise `(..., y, x)` with noise `sigma` per real component: a number or a map."""
-        noisy = to_numpy(image)
-        noise = np.asarray(sigma if isinstance(sigma, (int, float)) else to_numpy(sigma))
-        images = in_snr_units(noisy, noise).reshape(-1, *noisy.shape[-2:])
-        clean = np.stack([self._denoise(one) for one in images]).reshape(noisy.shape)
-        return like((clean * noise).astype(noisy.dtype), image)
+        """Denoise `(..., y, x)` with noise `sigma` per real component: a number or a map.
+
+        Raises:
+            ValueError: if sigma is not positive and finite, or does not fit the image.
+        """
+        noisy = noisy_images(image, sigma)
+        clean = np.stack([self._denoise(one) for one in noisy.images]).reshape(noisy.sigma.shape)
+        return like(clean * noisy.sigma, image, image.dtype)
 
     def _denoise(self, image: Numpy) -> Numpy:
         """Denoise one image (y, x) in SNR units."""

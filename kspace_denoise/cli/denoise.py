@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from kspace_denoise import formats, provenance
-from kspace_denoise.classical import CLASSICAL
+from kspace_denoise import formats, provenance, recon
+from kspace_denoise.cli.classical_options import ABOUT, classical_options, find_denoiser
 from kspace_denoise.cli.common import (
     PATH,
     calibration_option,
@@ -21,6 +21,7 @@ from kspace_denoise.cli.common import (
     progress,
     replicas_option,
 )
+from kspace_denoise.cli.company import contrast_option
 from kspace_denoise.cli.cropping import (
     crop_option,
     crop_size,
@@ -28,26 +29,38 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
+from kspace_denoise.cli.image_noise import Sigma, check_sigma_use, sigma_option, with_sigma
 from kspace_denoise.cli.options import penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
-from kspace_denoise.denoiser import load
 from kspace_denoise.pipeline import (
-    AnyDenoiser,
     Denoised,
     check_use,
     denoise_images,
     denoise_slices,
 )
-from kspace_denoise.scan import Images
-from kspace_denoise.stages import STAGES, check_cartesian, check_stage
+from kspace_denoise.scan import Images, Scan
+from kspace_denoise.stages import STAGES, check_cartesian, check_stage, with_noise
+
+_EXAMPLE = """\
+kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors
+kspace-denoise denoise T1.h5 clean.h5 --model two.safetensors --contrast T2.h5
+kspace-denoise denoise magnitudes.h5 clean.h5 --model wavelet --sigma estimate --vst"""
 
 
-@command("kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors")
+@command(_EXAMPLE, {"MODEL|METHOD": ABOUT})
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option(
-    "--model", required=True, metavar="MODEL|METHOD", help="A trained denoiser's file, or nlm."
+    "--model",
+    required=True,
+    metavar="MODEL|METHOD",
+    help="A trained denoiser's file, or a method that needs no training.",
 )
+@contrast_option(
+    "The same slices in another contrast, for a model that was trained with such, in its order."
+)
+@sigma_option()
+@classical_options()
 @click.option("--stage", help=f"{' or '.join(STAGES)}; that of the model unless given.")
 @click.option("--allow-other-stage", is_flag=True, help="Use a model at the other stage.")
 @calibration_option()
@@ -62,6 +75,10 @@ def denoise(
     source: Path,
     output: Path,
     model: str,
+    contrasts: tuple[Path, ...],
+    sigma: Sigma,
+    strength: float | None,
+    vst: bool,
     stage: str | None,
     allow_other_stage: bool,
     calibration: int | None,
@@ -79,17 +96,26 @@ def denoise(
     it came from (`noisy`) and that image's noise map (`noisy_sigma`) beside it. The noise left in
     the result is not known, so it has no `noise_sigma`.
     """
-    denoiser = find_denoiser(model, device)
+    denoiser = find_denoiser(model, device, strength, vst)
     stage = stage or getattr(denoiser, "stage", None) or "after-sense"
     check_use(denoiser, stage, allow_other_stage)
-    check_paths(output, source, noise_file)
-    content = formats.read(source)
-    size, noise = None, "stored in the file"
+    check_paths(output, source, noise_file, *contrasts)
+    contents = {path: formats.read(path) for path in (source, *contrasts)}
+    check_sigma_use(sigma, contents)
+    content = contents[source]
+    others = [_contrast(contents[path], path, sigma) for path in contrasts]
+    size = None
     if isinstance(content, Images):
         if crop is not None or oversampling:
             raise ValueError(f"{source} holds images: only k-space can be cropped on the way")
-        slices, total = denoise_images(content, denoiser), len(content.data)
+        content, noise = with_sigma(content, source, sigma)
+        slices, total = denoise_images(content, denoiser, others), len(content.data)
     else:
+        if vst:
+            raise click.UsageError(
+                f"--vst is for magnitude images, and {source} holds k-space: its images are "
+                "complex, with Gaussian noise"
+            )
         check_cartesian(content, "denoising")
         content = with_readout(content, readout)
         note_unsampled_data(content)
@@ -105,10 +131,11 @@ def denoise(
             calibration,
             replicas,
             penalty,
+            others,
         )
     record = provenance.record(
         command_line(),
-        [path for path in (source, noise_file) if path is not None],
+        [path for path in (source, noise_file, *contrasts) if path is not None],
         model=model,
         model_sha256=provenance.sha256(model) if Path(model).is_file() else None,
         calibration=calibration,
@@ -120,6 +147,8 @@ def denoise(
         method=getattr(denoiser, "method", None),
         training=getattr(denoiser, "record", None),
         noise=noise,
+        strength=strength,
+        vst=vst,
     )
     with formats.image_writer(output, total) as writer:
         for index, piece in enumerate(progress(slices, "denoise", total)):
@@ -133,17 +162,11 @@ def _named(piece: Denoised) -> dict[str, Any]:
     return images if piece.sigma is None else {**images, "noisy_sigma": piece.sigma}
 
 
-def find_denoiser(model: str, device: str = "cpu") -> AnyDenoiser:
-    """Return the denoiser of a file, or the classical one of that name.
-
-    Raises:
-        FileNotFoundError: if it is neither; the message lists the names.
-    """
-    if model in CLASSICAL:
-        return CLASSICAL[model]()
-    if not Path(model).exists():
-        raise FileNotFoundError(
-            f"{model} is neither a file nor a method that needs no training; of those there is: "
-            f"{', '.join(CLASSICAL)}"
-        )
-    return load(model, device)
+def _contrast(content: Scan | Images, path: Path, sigma: Sigma) -> Scan | Images:
+    """Settle the noise of another contrast."""
+    if isinstance(content, Images):
+        return with_sigma(content, path, sigma)[0]
+    try:
+        return with_noise(content, load_noise(content))
+    except recon.NoiseNotFound as error:
+        raise ValueError(f"{path}: {error}") from error

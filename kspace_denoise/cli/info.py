@@ -7,13 +7,18 @@ from typing import Any
 import click
 import numpy as np
 
-from kspace_denoise import formats, provenance, recon
+from kspace_denoise import formats, provenance
 from kspace_denoise.cli.chain import interference_in, low_field_in
 from kspace_denoise.cli.common import PATH, command, load_noise
+from kspace_denoise.cli.noise_words import (
+    describe_known_noise,
+    describe_noise_scan,
+    noise_warnings,
+)
 from kspace_denoise.cli.reach import describe_reach
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.survey import Survey, survey, warnings_of
-from kspace_denoise.scan import Images, Numpy, Scan
+from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import KnownNoise
 
 _ASKED = (
@@ -25,7 +30,6 @@ _ASKED = (
 )  # shown even where unknown
 _NAMED = ("acquisition", "contrast", "scanner", "licence")
 _MATRICES = ("encoded_matrix", "recon_matrix", "recon_field_of_view_mm")
-_UNEVEN = 1.05  # noise levels whose largest and smallest differ by less are called flat
 
 
 @command("kspace-denoise info brain.h5 --picture brain.png")
@@ -42,7 +46,7 @@ def info(file: Path, as_json: bool, picture: Path | None, readout: int | None) -
     content: Scan | Images | None = None
     noise: KnownNoise | str = ""
     if formats.is_noise_scan(file):
-        found, noise = _describe_noise(file)
+        found, noise = describe_noise_scan(file)
     elif len(sets := formats.image_sets(file)) > 1:
         found = {"content": f"{len(sets)} sets of images", **{k: list(v) for k, v in sets.items()}}
     else:
@@ -75,12 +79,12 @@ def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str
         "field_strength_T": scan.field_strength,
         **grid,
         "blank_slices": seen.blank or None,
-        **_describe_known_noise(noise),
+        **describe_known_noise(noise),
         "interference": interference_in(scan.header),
         "low_field": low_field_in(scan.header),
         **describe_reach(scan, noise),
         **_describe_header(scan.header),
-        "warnings": [*warnings_of(scan, seen), *_noise_warnings(noise)],
+        "warnings": [*warnings_of(scan, seen), *noise_warnings(noise)],
     }
 
 
@@ -138,41 +142,6 @@ def _noise_of(scan: Scan) -> KnownNoise | str:
         return str(error)
 
 
-def _describe_known_noise(noise: KnownNoise | str) -> dict[str, Any]:
-    if isinstance(noise, str):
-        return {"noise_sigma": None, "noise_from": "not known"}
-    return {
-        "noise_sigma": noise.sigma,
-        "noise_from": noise.source,
-        "noise_profile": None if noise.profile is None else _range(noise.profile),
-        "noise_spectrum": None if noise.spectrum is None else _range(noise.spectrum),
-    }
-
-
-def _range(relative: Numpy) -> list[float]:
-    return [float(relative.min()), float(relative.max())]
-
-
-def _noise_warnings(noise: KnownNoise | str) -> list[str]:
-    if isinstance(noise, str):
-        return [f"the noise is not known: {noise}"]
-    found = []
-    if noise.profile is not None:
-        low, high = _range(noise.profile)
-        found.append(
-            f"noise is not flat over the image: a receiver filter leaves {low:.2f} to {high:.2f} "
-            "of its mean level"
-        )
-    if noise.spectrum is not None:
-        low, high = np.sqrt(_range(noise.spectrum[noise.spectrum > 0]))
-        if high > _UNEVEN * low:
-            found.append(
-                f"noise is not white: its level goes from {low:.2f} to {high:.2f} of its mean over "
-                "k-space (unequal averaging or a taper)"
-            )
-    return found
-
-
 def _describe_images(images: Images) -> dict[str, Any]:
     magnitude = np.abs(images.data)
     sigma = None if images.sigma is None else np.asarray(images.sigma)
@@ -187,25 +156,6 @@ def _describe_images(images: Images) -> dict[str, Any]:
         "noise_from": None if known is None else "stored in the file (median of the map)",
         **_describe_header(images.header),
     }
-
-
-def _describe_noise(file: Path) -> tuple[dict[str, Any], KnownNoise]:
-    samples = formats.read_noise(file).samples
-    assert samples is not None
-    covariance = np.asarray(recon.noise_covariance(samples))
-    level = np.sqrt(np.diag(covariance).real)
-    correlation = np.abs(covariance / np.outer(level, level))
-    others = correlation[~np.eye(len(level), dtype=bool)]
-    found = {
-        "content": "noise scan",
-        "coils": len(samples),
-        "samples_per_coil": int(np.prod(samples.shape[1:])),
-        "dtype": str(samples.dtype),
-        "noise_sigma": float(np.median(level) / np.sqrt(2)),
-        "noise_sigma_per_coil": [float(x) for x in level / np.sqrt(2)],
-        "largest_coil_correlation": float(others.max()) if others.size else None,
-    }
-    return found, KnownNoise(covariance)
 
 
 def _describe_header(header: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""`kspace-denoise train`: a denoiser from noisy scans alone."""
+"""`kspace-denoise train`: a denoiser from noisy scans, alone or with what a method needs beside."""
 
 from pathlib import Path
 
 import click
 
-from kspace_denoise import formats, provenance
+from kspace_denoise import formats, provenance, recon
 from kspace_denoise.cli.common import (
     PATH,
     calibration_option,
@@ -20,33 +20,63 @@ from kspace_denoise.cli.common import (
     seed_option,
     training_bar,
 )
-from kspace_denoise.cli.options import penalty_option
+from kspace_denoise.cli.company import (
+    DATA,
+    NEEDS,
+    contrast_option,
+    contrasts_of,
+    target_option,
+    targets_of,
+    warn_of_other_contrasts,
+)
+from kspace_denoise.cli.image_noise import Sigma, check_sigma_use, sigma_option, with_sigma
+from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
-from kspace_denoise.denoiser import load
+from kspace_denoise.denoiser import Denoiser, load
 from kspace_denoise.formats.atomic import check_place
+from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives import check_method
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.train import train as train_denoiser
 
+_EXAMPLE = """\
+kspace-denoise train c2s scan1.h5 scan2.h5 --out c2s.safetensors --minutes 10
+kspace-denoise train c2s anna_T1.h5 --contrast anna_T2.h5 --out two.safetensors
+kspace-denoise train supervised noisy.h5 --target clean.h5 --out supervised.safetensors
+kspace-denoise train c2s magnitudes.h5 --sigma estimate --vst --out vst.safetensors"""
+_DATA, _RUN = group(DATA), group("How long, and how")
 
-@command("kspace-denoise train c2s scan1.h5 scan2.h5 --out c2s.safetensors --minutes 10")
+
+@command(_EXAMPLE, {"METHOD, and what it learns from": NEEDS})
 @click.argument("method")
 @click.argument("sources", metavar="IN...", nargs=-1, required=True, type=PATH)
 @click.option("--out", required=True, type=PATH, metavar="MODEL", help="The denoiser to write.")
-@click.option("--stage", default="after-sense", show_default=True, help=" or ".join(STAGES) + ".")
+@target_option()
+@contrast_option(
+    "The same slices in another contrast, which the denoiser looks at too, and will need again: "
+    "as many for each IN; those of the first IN first, in one order of contrasts for all."
+)
+@sigma_option()
+@_DATA(
+    "--vst",
+    is_flag=True,
+    help="Magnitude images: make their Rician noise even before the network, undo it behind.",
+)
+@_DATA("--stage", default="after-sense", show_default=True, help=" or ".join(STAGES) + ".")
 @click.option(
     "--domain", default="image", show_default=True, help="image; svd belongs to later work."
 )
-@click.option("--config", "config_file", type=PATH, metavar="FILE.toml", help="Settings to change.")
-@click.option(
+@_RUN("--config", "config_file", type=PATH, metavar="FILE.toml", help="Settings to change.")
+@_RUN("--paper", is_flag=True, help="The method exactly as its paper has it; ours otherwise.")
+@_RUN(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     help="Training time, in place of what the config says; 10 without either.",
 )
-@click.option("--start", type=PATH, metavar="MODEL", help="Continue from this denoiser's weights.")
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
+@_RUN("--start", type=PATH, metavar="MODEL", help="Continue from this denoiser's weights.")
+@_RUN("--resume", is_flag=True, help="Continue a run that was stopped.")
 @calibration_option()
 @penalty_option()
 @readout_option()
@@ -59,9 +89,14 @@ def train(
     method: str,
     sources: tuple[Path, ...],
     out: Path,
+    targets: tuple[Path, ...],
+    contrasts: tuple[Path, ...],
+    sigma: Sigma,
+    vst: bool,
     stage: str,
     domain: str,
     config_file: Path | None,
+    paper: bool,
     minutes: float | None,
     start: Path | None,
     resume: bool,
@@ -72,11 +107,12 @@ def train(
     seed: int,
     device: str,
 ) -> None:
-    """Train the denoiser METHOD on the noisy scans IN... and write it to MODEL.
+    """Train the denoiser METHOD on the scans IN... and write it to MODEL.
 
-    No clean data is needed, only the noise level, which is taken from --noise, from the files, or
-    from their k-space. While training runs, MODEL.checkpoint is kept; after a kill, the same
-    command with --resume goes on from there.
+    IN holds raw k-space, or images. Most methods need no clean data, only the noise level, which is
+    taken from --noise, from the files, or from their k-space; for images see --sigma. While
+    training runs, MODEL.checkpoint is kept; after a kill, the same command with --resume goes on
+    from there.
     """
     check_method(method)
     if domain != "image":
@@ -84,21 +120,31 @@ def train(
     if stage not in STAGES:
         raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
     check_place(out)
-    check_distinct(out, *sources, noise_file, config_file, start)
-    config = TrainConfig() if config_file is None else TrainConfig.from_toml(config_file)
-    config = config if minutes is None else config.replace(minutes=minutes, steps=None)
-    scans = [_with_noise(formats.read(path), noise_file, readout) for path in sources]
+    config = _config(config_file, minutes, paper, vst)
+    beginning = None if start is None else _start(start, config)
+    goals = targets_of(method, sources, targets)
+    others = contrasts_of(sources, contrasts)
+    files = [*sources, *goals, *(path for paths in others for path in paths)]
+    check_distinct(out, *files, noise_file, config_file, start)
+    contents = {path: formats.read(path) for path in dict.fromkeys(files)}
+    warn_of_other_contrasts(contents, sources, goals)
+    check_sigma_use(sigma, contents)
+    for path in dict.fromkeys([*sources, *(path for paths in others for path in paths)]):
+        noise_scan = noise_file if path in sources else None  # other contrasts have other noise
+        contents[path] = _with_noise(contents[path], path, noise_scan, readout, sigma)
     checkpoint = out.with_name(out.name + ".checkpoint")
     if resume and not checkpoint.exists():
         raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
     note(_budget(config, device))
     denoiser = train_denoiser(
         method,
-        scans,
+        [contents[path] for path in sources],
         stage,  # type: ignore[arg-type]
         config,
         seed,
-        start=None if start is None else load(start),
+        targets=[contents[path] for path in goals] or None,
+        contrasts=[[contents[path] for path in paths] for paths in others] if contrasts else None,
+        start=beginning,
         device=device,
         checkpoint=checkpoint,
         resume=resume,
@@ -108,10 +154,13 @@ def train(
     )
     denoiser.record["provenance"] = provenance.record(
         command_line(),
-        [*sources, *(path for path in (noise_file, config_file, start) if path is not None)],
+        [*files, *(path for path in (noise_file, config_file, start) if path is not None)],
         seed=seed,
         method=method,
         stage=stage,
+        targets=[str(path) for path in goals],
+        contrasts=[[str(path) for path in paths] for paths in others],
+        sigma_given=sigma,
         calibration=calibration,
         penalty=penalty,
     )
@@ -120,16 +169,43 @@ def train(
     click.echo(f"{out}: {denoiser.record['steps']} steps in {denoiser.record['seconds']:.0f} s")
 
 
+def _config(file: Path | None, minutes: float | None, paper: bool, vst: bool) -> TrainConfig:
+    """Return the settings of the file, with what the options change."""
+    config = TrainConfig() if file is None else TrainConfig.from_toml(file)
+    if minutes is not None:
+        config = config.replace(minutes=minutes, steps=None)
+    return config.replace(paper=config.paper or paper, vst=config.vst or vst)
+
+
+def _start(path: Path, config: TrainConfig) -> Denoiser:
+    """Return the denoiser to start from.
+
+    Raises:
+        click.UsageError: if the config asks for another network than it has.
+    """
+    denoiser = load(path)
+    network = denoiser.config.network
+    if config.network not in (UNetConfig(), network):
+        raise click.UsageError(
+            f"--start {path} goes on with the network of that denoiser, and [network] of --config "
+            "is another: leave one of the two out"
+        )
+    return denoiser
+
+
 def _with_noise(
-    source: Scan | Images, noise_file: Path | None, readout: int | None
+    source: Scan | Images, path: Path, noise_file: Path | None, readout: int | None, sigma: Sigma
 ) -> Scan | Images:
     """Settle the noise of a scan before any long work starts."""
     if isinstance(source, Images):
-        return source
+        return with_sigma(source, path, sigma)[0]
     check_cartesian(source, "training")
     source = with_readout(source, readout)
     note_unsampled_data(source)
-    return with_noise(source, load_noise(source, noise_file))
+    try:
+        return with_noise(source, load_noise(source, noise_file))
+    except recon.NoiseNotFound as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _budget(config: TrainConfig, device: str) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kspace_denoise import metrics, recon
+from kspace_denoise import metrics
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.classical import NonLocalMeans
 from kspace_denoise.pipeline import AnyDenoiser, denoise_slice
-from kspace_denoise.recon.noise import combine_coils
-from kspace_denoise.stages import KnownNoise, Numpy, Slice, Stage, in_snr_units, sense_slice
+from kspace_denoise.stages import Numpy, Slice, Stage, in_snr_units
+from kspace_denoise.stages import through_maps as through_maps  # for benchmarks.quality
 
 STRENGTHS = tuple(float(h) for h in np.geomspace(0.3, 2.0, 14))
 """Strengths of non-local means that are tried, in units of sigma."""
@@ -48,18 +48,6 @@ class Outcome:
     seconds: float
     note: str = ""
     trained_on: str = ""
-
-
-def through_maps(kspace: Numpy, noise: KnownNoise, piece: Slice, piece_noise: KnownNoise) -> Slice:
-    """Reconstruct other k-space of the same slice with the maps of `piece`, in the same unit.
-
-    The maps of `piece` are whitened with its own covariance; here they are taken to that of the
-    other k-space.
-    """
-    matrix = recon.whitening_matrix(noise.covariance)
-    back = np.linalg.inv(recon.whitening_matrix(piece_noise.covariance))
-    maps = combine_coils(matrix @ back, piece.coil_maps)
-    return sense_slice(combine_coils(matrix, kspace), maps, noise, piece.mask)
 
 
 def run_method(

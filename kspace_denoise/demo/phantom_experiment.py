@@ -2,11 +2,17 @@
 
 import numpy as np
 
-from kspace_denoise.demo.cases import Case, best_nlm, run_method, through_maps, untouched
+from kspace_denoise.demo.cases import Case, best_nlm, run_method, untouched
 from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
 from kspace_denoise.demo.phantoms import Subject, scan_phantom
 from kspace_denoise.scan import Scan
-from kspace_denoise.stages import Stage, in_snr_units, known_noise, reconstruct_slice
+from kspace_denoise.stages import (
+    Stage,
+    in_snr_units,
+    known_noise,
+    reconstruct_slice,
+    through_maps,
+)
 from kspace_denoise.training.train import train
 
 TRAINING_SUBJECTS, TEST_SUBJECTS = 32, 3

@@ -12,7 +12,6 @@ from kspace_denoise.demo.cases import (
     Outcome,
     best_nlm,
     run_method,
-    through_maps,
     untouched,
 )
 from kspace_denoise.demo.experiment import Denoisers, Experiment, Settings
@@ -25,6 +24,7 @@ from kspace_denoise.stages import (
     check_sampling,
     in_snr_units,
     reconstruct_slice,
+    through_maps,
     with_noise,
 )
 from kspace_denoise.training.train import train

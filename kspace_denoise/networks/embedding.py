@@ -28,3 +28,22 @@ class NoiseEmbedding(nn.Module):
         phase = 250 * torch.log(noise_level)[:, None] * self.frequencies
         embedded: Tensor = self.layers(torch.cat([phase.sin(), phase.cos()], dim=1))
         return embedded
+
+
+class TargetEmbedding(nn.Module):
+    """Embed the noise that is to be left in, as a share r of the noise level, through r².
+
+    The answer is linear in r²: E[x + r n | y] = (1 - r²) E[x | y] + r² y. The embedding is zero at
+    r = 0, the clean image, and everywhere in an untrained network.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        last = nn.Linear(features, features, bias=False)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(nn.Linear(1, features, bias=False), nn.SiLU(), last)
+
+    def forward(self, share: Tensor) -> Tensor:
+        """Map shares (batch,) from 0 to 1 to features (batch, features)."""
+        embedded: Tensor = self.layers(share[:, None] ** 2)
+        return embedded

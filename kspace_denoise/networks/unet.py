@@ -1,16 +1,16 @@
-"""The DDPM U-Net with noise-level conditioning and noise-conditioned attention.
+"""The DDPM U-Net with noise-level conditioning, noise-conditioned attention and other contrasts.
 
 Ho, Jain, Abbeel, NeurIPS 2020 (the U-Net); Tu et al., Corruption2Self, ICLR 2025 (attention whose
-projections see the noise level).
+projections see the noise level, further contrasts).
 """
 
 import dataclasses
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kspace_denoise.networks.embedding import NoiseEmbedding
+from kspace_denoise.networks.embedding import NoiseEmbedding, TargetEmbedding
+from kspace_denoise.networks.layers import Downsample, Layer, Pointwise, Upsample, pad, zeroed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,15 @@ class UNetConfig:
     `base` channels times `multipliers`, one level each, halving the resolution between levels;
     `blocks` residual blocks per level; self-attention on the levels named in `attention`
     (0 is the finest).
+
+    `contrasts` is the number of other images of the same slice that are given beside the noisy one.
+    `direct`: the network supplies the clean image itself, instead of what linear shrinkage misses
+    of it. `target_level`: it is told how much noise to leave in (detail refinement). For ablations:
+    `level_attention=False` makes attention plain, `level_conditioning=False` hides the noise level
+    from the network altogether; with `direct` beside it, only the scale of the input follows it.
+
+    `phase_width`: the phase of a complex image, smoothed by a Gaussian of so many pixels, is taken
+    off before the network and put back behind it; 0 leaves it on.
     """
 
     channels: int = 2
@@ -28,6 +37,12 @@ class UNetConfig:
     blocks: int = 1
     attention: tuple[int, ...] = (3,)
     heads: int = 4
+    contrasts: int = 0
+    direct: bool = False
+    target_level: bool = False
+    level_attention: bool = True
+    level_conditioning: bool = True
+    phase_width: float = 4.0
 
     def __post_init__(self) -> None:
         if self.base % 8 or self.base < 8:
@@ -39,40 +54,58 @@ class UNetConfig:
                 f"attention levels {self.attention} do not exist: "
                 f"the network has levels 0 to {len(self.multipliers) - 1}"
             )
+        if self.phase_width < 0:
+            raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
+        if self.contrasts < 0:
+            raise ValueError(f"contrasts is {self.contrasts}, expected 0 or more other images")
+        if self.target_level and not self.level_conditioning:
+            raise ValueError(
+                "target_level tells the network how much noise to leave in, "
+                "level_conditioning=False hides the noise level from it: choose one"
+            )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels at each level."""
+        return tuple(self.base * m for m in self.multipliers)
+
+    @property
+    def features(self) -> int:
+        """Width of the embedding of the noise level, 0 for a network that is not told it."""
+        return 4 * self.base if self.level_conditioning else 0
+
+    def layer(self, width: int, out: int, level: int) -> Layer:
+        """Return a residual block for a level, with attention where this level has it."""
+        heads = self.heads if level in self.attention else 0
+        return Layer(width, out, self.features, heads, self.level_attention)
 
 
 class UNet(nn.Module):
-    """`network(x, noise_level) -> y` on real channels (batch, channels, y, x).
+    """`network(x, noise_level, condition, target) -> y`, real channels (batch, channels, y, x).
 
-    Any size: reflected up to a multiple of the coarsest pixel, cropped on the way out.
+    Any size: reflected up to a multiple of the coarsest pixel, cropped on the way out. Each further
+    contrast has an encoder of its own, whose features join those of the noisy image at every
+    resolution, before they go to the bottom and across to the decoder.
     """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.base * m for m in config.multipliers]
-        features = 4 * config.base
-        self.embedding = NoiseEmbedding(features)
-        self.enter = nn.Conv2d(config.channels, widths[0], 3, padding=1)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        skips, width = [widths[0]], widths[0]
-        for level, out in enumerate(widths):
-            for _ in range(config.blocks):
-                self.down.append(self._layer(width, out, features, level))
-                width = out
-                skips.append(width)
-            if level < len(widths) - 1:
-                self.down.append(Downsample(width))
-                skips.append(width)
+        features, widths = config.features, config.widths
+        self.embedding = NoiseEmbedding(features) if features else None
+        self.enter, self.down, skips = _encoder(config)
+        self.up = nn.ModuleList()
+        width = skips[-1]
         self.middle = nn.ModuleList(
             [
-                Layer(width, width, features, config.heads),
+                Layer(width, width, features, config.heads, config.level_attention),
                 Layer(width, width, features, 0),
             ]
         )
+        remaining = list(skips)
         for level, out in reversed(list(enumerate(widths))):
             for _ in range(config.blocks + 1):
-                self.up.append(self._layer(width + skips.pop(), out, features, level))
+                self.up.append(config.layer(width + remaining.pop(), out, level))
                 width = out
             if level:
                 self.up.append(Upsample(width, widths[level - 1]))
@@ -80,123 +113,94 @@ class UNet(nn.Module):
         self.leave = nn.Sequential(
             nn.GroupNorm(8, width, eps=1e-6),
             nn.SiLU(),
-            _zeroed(nn.Conv2d(width, config.channels, 3, padding=1)),
+            zeroed(nn.Conv2d(width, config.channels, 3, padding=1)),
+        )
+        self.target = TargetEmbedding(features) if config.target_level else None
+        self.others = nn.ModuleList(Encoder(config) for _ in range(config.contrasts))
+        self.fuse = nn.ModuleList(
+            Pointwise(config.contrasts * width, width, 1)
+            for width in (skips if config.contrasts else ())
         )
 
-    def _layer(self, width: int, out: int, features: int, level: int) -> "Layer":
-        heads = self.config.heads if level in self.config.attention else 0
-        return Layer(width, out, features, heads)
+    def forward(
+        self,
+        x: Tensor,
+        noise_level: Tensor,
+        condition: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> Tensor:
+        """Map (batch, channels, y, x) at noise levels (batch,) to the same shape.
 
-    def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
-        """Map (batch, channels, y, x) at noise levels (batch,) to the same shape."""
+        `condition` (batch, contrasts * channels, y, x) holds the other contrasts one after the
+        other; `target` (batch,) is the noise level to leave in, as a share of `noise_level`.
+        """
         height, width = x.shape[-2:]
-        x = _pad(x, 2 ** (len(self.config.multipliers) - 1))
-        features = self.embedding(noise_level)
-        x = self.enter(x.contiguous(memory_format=torch.channels_last))
-        skips = [x]
-        for module in self.down:
-            x = module(x, features)
-            skips.append(x)
+        features = None if self.embedding is None else self.embedding(noise_level)
+        if self.target is not None and target is not None:
+            features = features + self.target(target)
+        skips = _encode(self.enter, self.down, self._prepare(x), features)
+        if condition is not None:
+            skips = self._fuse(skips, condition, features)
+        x = skips[-1]
         for module in self.middle:
             x = module(x, features)
         for module in self.up:
-            skip = [skips.pop()] if isinstance(module, Layer) else []
-            x = module(torch.cat([x, *skip], dim=1), features)
+            if isinstance(module, Layer):
+                x = torch.cat([x, skips.pop()], dim=1)
+            x = module(x, features)
         y: Tensor = self.leave(x)
         return y[..., :height, :width]
 
-
-class Layer(nn.Module):
-    """One residual block, followed by self-attention where `heads` is not 0."""
-
-    def __init__(self, width: int, out: int, features: int, heads: int) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(8, width, eps=1e-6)
-        self.conv1 = nn.Conv2d(width, out, 3, padding=1)
-        self.project = nn.Linear(features, 2 * out)
-        self.norm2 = nn.GroupNorm(8, out, eps=1e-6)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1)
-        self.skip = nn.Conv2d(width, out, 1) if width != out else nn.Identity()
-        self.attention = Attention(out, features, heads) if heads else None
-
-    def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """Apply the block to (batch, width, y, x) with level features (batch, features)."""
-        h = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.project(features)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
-        y: Tensor = self.skip(x) + h
-        return y if self.attention is None else self.attention(y, features)
-
-
-class Attention(nn.Module):
-    """Self-attention over pixels whose queries are biased by the noise level (NVC-MSA).
-
-    The paper adds such a bias to queries, keys and values. On keys it adds the same number to all
-    logits of a query and cancels in the softmax; on values it adds a constant per channel, which
-    the block's bias already does. Only the queries' bias acts, so only that is here.
-    """
-
-    def __init__(self, width: int, features: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(8, width, eps=1e-6)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.query_bias = nn.Linear(features, width)
-        self.out = _zeroed(nn.Linear(width, width))
-
-    def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """Apply attention to (batch, width, y, x)."""
-        batch, width, height, breadth = x.shape
-        tokens = self.norm(x).flatten(2).transpose(1, 2)
-        query, key, value = self.qkv(tokens).chunk(3, dim=2)
-        query = query + self.query_bias(features)[:, None]
-        per_head = [
-            t.unflatten(2, (self.heads, width // self.heads)).transpose(1, 2)
-            for t in (query, key, value)
+    def _fuse(
+        self, skips: list[Tensor], condition: Tensor, features: Tensor | None
+    ) -> list[Tensor]:
+        """Add what the other contrasts say to the features, resolution by resolution."""
+        images = torch.split(condition, self.config.channels, dim=1)
+        others = [
+            encoder(self._prepare(image), features)
+            for encoder, image in zip(self.others, images, strict=True)
         ]
-        mixed = F.scaled_dot_product_attention(*per_head).transpose(1, 2).flatten(2)
-        y: Tensor = x + self.out(mixed).transpose(1, 2).reshape(batch, width, height, breadth)
-        return y
+        return [
+            skip + fuse(torch.cat(level, dim=1))
+            for skip, fuse, *level in zip(skips, self.fuse, *others, strict=True)
+        ]
+
+    def _prepare(self, x: Tensor) -> Tensor:
+        coarsest = 2 ** (len(self.config.multipliers) - 1)
+        return pad(x, coarsest).contiguous(memory_format=torch.channels_last)
 
 
-class Downsample(nn.Module):
-    """Halve the resolution with a strided convolution."""
+class Encoder(nn.Module):
+    """The descending half of the U-Net, for one further contrast."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, config: UNetConfig) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, stride=2, padding=1)
+        self.enter, self.down, _ = _encoder(config)
 
-    def forward(self, x: Tensor, _features: Tensor) -> Tensor:
-        """Map (batch, width, y, x) to half the size."""
-        y: Tensor = self.conv(x)
-        return y
-
-
-class Upsample(nn.Module):
-    """Double the resolution: nearest neighbour, then a convolution to the width of that level."""
-
-    def __init__(self, width: int, out: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, out, 3, padding=1)
-
-    def forward(self, x: Tensor, _features: Tensor) -> Tensor:
-        """Map (batch, width, y, x) to twice the size."""
-        y: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return y
+    def forward(self, x: Tensor, features: Tensor | None) -> list[Tensor]:
+        """Return the features of (batch, channels, y, x) after every module, finest first."""
+        return _encode(self.enter, self.down, x, features)
 
 
-def _zeroed(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
-    """Start a layer at zero, so that each block begins as the identity."""
-    nn.init.zeros_(module.weight)
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)
-    return module
+def _encoder(config: UNetConfig) -> tuple[nn.Conv2d, nn.ModuleList, list[int]]:
+    """Build the descending half; beside it, the width after each of its modules."""
+    widths = config.widths
+    enter, down = nn.Conv2d(config.channels, widths[0], 3, padding=1), nn.ModuleList()
+    skips = [widths[0]]
+    for level, out in enumerate(widths):
+        for _ in range(config.blocks):
+            down.append(config.layer(skips[-1], out, level))
+            skips.append(out)
+        if level < len(widths) - 1:
+            down.append(Downsample(out))
+            skips.append(out)
+    return enter, down, skips
 
 
-def _pad(x: Tensor, multiple: int) -> Tensor:
-    """Reflect the lower and right borders up to a multiple; replicate where the image is tiny."""
-    bottom, right = (-x.shape[-2]) % multiple, (-x.shape[-1]) % multiple
-    if not (bottom or right):
-        return x
-    tiny = bottom >= x.shape[-2] or right >= x.shape[-1]
-    return F.pad(x, (0, right, 0, bottom), mode="replicate" if tiny else "reflect")
+def _encode(
+    enter: nn.Conv2d, down: nn.ModuleList, x: Tensor, features: Tensor | None
+) -> list[Tensor]:
+    skips: list[Tensor] = [enter(x)]
+    for module in down:
+        skips.append(module(skips[-1], features))
+    return skips

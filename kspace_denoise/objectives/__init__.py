@@ -5,9 +5,17 @@ from typing import Any
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.objectives.noise2noise import Noise2Noise
+from kspace_denoise.objectives.noise2void import Noise2Void
 from kspace_denoise.objectives.objective import Objective
+from kspace_denoise.objectives.supervised import Supervised
 
-METHODS: dict[str, type[Objective]] = {"c2s": C2S}
+METHODS: dict[str, type[Objective]] = {
+    "c2s": C2S,
+    "supervised": Supervised,
+    "noise2noise": Noise2Noise,
+    "noise2void": Noise2Void,
+}
 """Methods that can be trained, by the name that is used everywhere."""
 
 
@@ -38,4 +46,14 @@ def make_objective(method: str, paper: bool = False, **settings: Any) -> Objecti
     return dataclasses.replace(base, **settings)
 
 
-__all__ = ["C2S", "METHODS", "Batch", "Objective", "check_method", "make_objective"]
+__all__ = [
+    "C2S",
+    "METHODS",
+    "Batch",
+    "Noise2Noise",
+    "Noise2Void",
+    "Objective",
+    "Supervised",
+    "check_method",
+    "make_objective",
+]

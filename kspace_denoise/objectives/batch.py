@@ -1,4 +1,4 @@
-"""What an objective is given: images with their noise level."""
+"""What an objective is given: images with their noise level, and what some methods need beside."""
 
 import dataclasses
 
@@ -7,11 +7,20 @@ from torch import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Noisy images and their noise.
+    """Noisy images, their noise, and what else there is of the same slices.
 
     `image` is (batch, y, x), complex64 or float32; `sigma` is (batch,): the standard deviation of
-    each real component of the noise, in the image's unit.
+    each real component of the noise, in the image's unit. `pair` (batch, y, x), in the unit of
+    `image`, is what a method is taught with: the clean image, or another repetition. `condition`
+    (batch, contrasts, y, x) holds the same slices in other contrasts, each in a unit of its own.
     """
 
     image: Tensor
     sigma: Tensor
+    pair: Tensor | None = None
+    condition: Tensor | None = None
+
+    def to(self, device: str) -> "Batch":
+        """Return the batch on a device."""
+        fields = (self.image, self.sigma, self.pair, self.condition)
+        return Batch(*(None if x is None else x.to(device) for x in fields))  # type: ignore[arg-type]

@@ -1,97 +1,168 @@
 """Corruption2Self: learn the clean image from noisy images alone (Tu et al., ICLR 2025).
 
 The noisy image X_d (noise level σ_d) is corrupted further, X_t = X_d + τ Z. The network h is
-trained so that D = λ_out h(X_t, t) + (1 - λ_out) X_t predicts X_d; the reparameterisation makes
-h = E[X_tg | X_t], the image at the target level σ_tg (0: clean), although that is never seen. At
-inference h(X_d, σ_d), in one pass and without the skip (at τ = 0, D is the identity).
-
-This is the variance-exploding form. The variance-preserving one is the same objective: with
-X_d, X_t and D scaled as there, D - X_d is the one here divided by √(1 + σ_d²), so only the weights
-of images with different σ_d against each other change.
+trained so that D = λ_out h(X_t, t) + λ_skip X_t predicts X_d; that makes h = E[X_tg | X_t], the
+image at the target level σ_tg (0: clean), although it is never seen. At inference h(X_d, σ_d), in
+one pass and without the skip (at τ = 0, D is the identity).
 """
 
 import dataclasses
-from typing import Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.c2s_forms import FORMS, Coefficients, Form, total_level
+from kspace_denoise.objectives.c2s_levels import (
+    Levels,
+    Unit,
+    Weights,
+    equalised_weight,
+    largest_distance,
+    log_normal_levels,
+    typical_peak,
+    uniform_levels,
+)
+from kspace_denoise.objectives.objective import Pair
+
+Refinement = Literal["none", "paper", "conditioned", "fixed"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "form": get_args(Form),
+    "levels": get_args(Levels),
+    "weights": get_args(Weights),
+    "unit": get_args(Unit),
+    "refinement": get_args(Refinement),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class C2S:
     """Hyper-parameters, and the equations that use them.
 
-    `levels="log-normal"` draws τ = σ_d exp(spread · N(0, 1)) and weighs the loss by
-    (τ² + σ_d²) / (τ σ_d)², which gives every draw of every image the same regression noise: the
-    level at which inference happens is trained. `levels="uniform"` is the paper's rule: τ in
-    (0, maximum], in the unit of the batch, weight (τ² + σ_d²)^alpha; `C2S.paper()` holds the
-    paper's values.
-    `target` is σ_tg / σ_d, the share of the noise that is left in on purpose (0 to 1).
+    `form`: the noisier image grows in variance ("ve") or is scaled to keep it ("vp").
+
+    `levels="log-normal"` draws τ = σ_d exp(spread · N(0, 1)): the level at which inference happens
+    is trained. `levels="uniform"` is the paper's rule: τ in (0, maximum], or, without
+    `reparameterise`, σ_t = √(τ² + σ_d²) in (σ_d, maximum]. `maximum` counts in `unit`: "batch" is
+    the unit of the batch (images of root mean square 1), "sigma" the σ_d of each image; "peak" is
+    the largest pixel of an image, 1 in the paper, and "distance" the largest distance between
+    images: these two come from the training images, see `fit`.
+
+    `weights="equalised"` gives every draw of every image the same regression noise,
+    `weights="power"` is σ_t^(2 alpha), which for alpha = 0 is 1.
+
+    `refinement` says what noise is left in on purpose, σ_tg: "none"; "fixed", σ_tg = target · σ_d;
+    "conditioned", σ_tg in (0, σ_d] that the network is told, and target · σ_d at inference;
+    "paper", such a σ_tg that it is not told. `target` is a share of the noise, 0 to 1.
     """
 
-    levels: Literal["log-normal", "uniform"] = "log-normal"
+    form: Form = "ve"
+    reparameterise: bool = True
+    levels: Levels = "log-normal"
+    weights: Weights = "equalised"
     spread: float = 1.0
     maximum: float = 10.0
+    unit: Unit = "batch"
     alpha: float = 0.0
+    refinement: Refinement = "none"
     target: float = 0.0
 
+    pair: ClassVar[Pair] = "nothing"
+
     def __post_init__(self) -> None:
-        if not 0 <= self.target <= 1:
-            raise ValueError(f"target is {self.target}, expected a share of the noise, 0 to 1")
-        if self.levels not in ("log-normal", "uniform"):
-            raise ValueError(f"levels is {self.levels!r}, expected 'log-normal' or 'uniform'")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                given = getattr(self, name)
+                raise ValueError(f"{name} is {given!r}, expected {', '.join(map(repr, choices))}")
         if self.spread <= 0 or self.maximum <= 0:
             raise ValueError(
                 f"spread is {self.spread} and maximum {self.maximum}, expected positive numbers"
             )
+        if not 0 <= self.target <= 1:
+            raise ValueError(f"target is {self.target}, expected a share of the noise, 0 to 1")
+        if self.target and self.refinement in ("none", "paper"):
+            raise ValueError(
+                f"target {self.target} has no meaning with refinement {self.refinement!r}: "
+                "take 'fixed' or 'conditioned'"
+            )
+        if self.levels == "log-normal" and not self.reparameterise:
+            raise ValueError(
+                "levels 'log-normal' draws the added noise τ itself: "
+                "reparameterise = false needs levels 'uniform'"
+            )
 
     @classmethod
     def paper(cls) -> "C2S":
-        """Return the paper's noise levels: uniform up to 10 (M4Raw), unit weight."""
-        return cls(levels="uniform", maximum=10.0, alpha=0.0)
+        """Return the paper's choices: levels up to 10 in units of the peak (M4Raw), weight 1."""
+        return cls(levels="uniform", weights="power", maximum=10.0, unit="peak", alpha=0.0)
+
+    def fit(self, images: Sequence[Tensor]) -> "C2S":
+        """Return a copy whose `maximum` is in the unit of the batch, where it comes from the data.
+
+        `images` are the training images (y, x) in SNR units. Nothing changes where `maximum` does
+        not depend on them.
+
+        Raises:
+            ValueError: if the largest distance is wanted of images that cannot be compared.
+        """
+        if self.levels != "uniform" or self.unit not in ("peak", "distance"):
+            return self
+        measure = typical_peak if self.unit == "peak" else largest_distance
+        return dataclasses.replace(self, unit="batch", maximum=self.maximum * measure(images))
 
     def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         """Return ½ E[w |D - X_d|²] per pixel (eq. 7 of the paper)."""
         tau = self.draw_levels(batch.sigma, generator)
-        noisier = batch.image + _pixelwise(tau) * _noise_like(batch.image, generator)
-        clean = network(noisier, total_level(batch.sigma, tau))
-        predicted = reparameterise(clean, noisier, batch.sigma, tau, self.target)
-        error = (predicted - batch.image).abs().square().mean(dim=(-2, -1))
-        return 0.5 * (self.weight(batch.sigma, tau) * error).mean()
+        target = self.draw_target(batch.sigma, generator)
+        form = FORMS[self.form](batch.sigma, tau, target)
+        data = _pixelwise(form.data) * batch.image
+        noise = _noise_like(batch.image, generator)
+        noisier = _pixelwise(form.keep) * data + _pixelwise(form.noise) * noise
+        told = {"target": target} if self.refinement == "conditioned" else {}
+        level = total_level(batch.sigma, tau)
+        clean: Tensor = network(noisier / _pixelwise(form.scale), level, batch.condition, **told)
+        predicted = _pixelwise(form.out) * clean + _pixelwise(form.skip) * noisier
+        error = (predicted - data).abs().square().mean(dim=(-2, -1))
+        return 0.5 * (self.weight(batch.sigma, tau, form) * error).mean()
 
-    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+    def denoise(
+        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
         """Return h(X_d, σ_d) for images (batch, y, x) of level `sigma` (batch,)."""
-        clean: Tensor = network(x, sigma)
+        told = {"target": self.target * sigma} if self.refinement == "conditioned" else {}
+        clean: Tensor = network(x, sigma, condition, **told)
         return clean
 
     def draw_levels(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw one extra noise level τ for each image."""
-        if self.levels == "uniform":
-            draws = torch.rand(sigma.shape, generator=generator, device=sigma.device)
-            return self.maximum * (1 - draws)  # (0, T]: τ = 0 has no gradient
-        draws = torch.randn(sigma.shape, generator=generator, device=sigma.device)
-        return sigma * torch.exp(self.spread * draws)
+        """Draw one extra noise level τ for each image.
 
-    def weight(self, sigma: Tensor, tau: Tensor) -> Tensor:
+        Raises:
+            ValueError: if the largest level is to come from the training images, and did not yet.
+        """
+        if self.levels == "log-normal":
+            return log_normal_levels(sigma, self.spread, generator)
+        if self.unit in ("peak", "distance"):
+            raise ValueError(
+                f"maximum counts in {self.unit}s of the training images, which are not known here: "
+                "call C2S.fit(images) first"
+            )
+        maximum = self.maximum * sigma if self.unit == "sigma" else self.maximum
+        return uniform_levels(sigma, maximum, generator, self.reparameterise)
+
+    def draw_target(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the level σ_tg of what is to be estimated, for each image."""
+        if self.refinement in ("none", "fixed"):
+            return self.target * sigma
+        return sigma * (1 - torch.rand(sigma.shape, generator=generator, device=sigma.device))
+
+    def weight(self, sigma: Tensor, tau: Tensor, form: Coefficients) -> Tensor:
         """Return the loss weight w(τ) of each image."""
-        if self.levels == "uniform":
-            return (tau**2 + sigma**2) ** self.alpha
-        return (tau**2 + sigma**2) / (tau * sigma) ** 2
-
-
-def total_level(sigma: Tensor, tau: Tensor) -> Tensor:
-    """Return the noise level σ_t = √(τ² + σ_d²) of X_t."""
-    return (tau**2 + sigma**2).sqrt()
-
-
-def reparameterise(
-    clean: Tensor, noisier: Tensor, sigma: Tensor, tau: Tensor, target: float = 0.0
-) -> Tensor:
-    """Return D = λ_out h + (1 - λ_out) X_t, λ_out = τ² / (τ² + σ_d² - σ_tg²) (eq. 6, VE)."""
-    out = _pixelwise(tau**2 / (tau**2 + (1 - target**2) * sigma**2))
-    return out * clean + (1 - out) * noisier
+        if self.weights == "power":
+            return form.level.pow(2 * self.alpha)
+        return equalised_weight(sigma, tau) / form.data**2
 
 
 def _pixelwise(level: Tensor) -> Tensor:

@@ -1,17 +1,21 @@
 """What every objective offers: one paper's equation, as a loss and as an inference rule."""
 
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
 
+Pair = Literal["nothing", "repetition", "clean"]
+
 
 class Objective(Protocol):
     """A frozen dataclass of hyper-parameters, with the equations that use them."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    pair: ClassVar[Pair]
+    """What the method is taught with beside the noisy image."""
 
     @classmethod
     def paper(cls) -> Self:
@@ -22,6 +26,8 @@ class Objective(Protocol):
         """Return the scalar that training lowers."""
         ...
 
-    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+    def denoise(
+        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
         """Return the clean images of noisy ones (batch, y, x), level `sigma` (batch,)."""
         ...

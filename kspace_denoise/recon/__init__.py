@@ -12,6 +12,7 @@ from kspace_denoise.recon.l1_wavelet import l1_wavelet
 from kspace_denoise.recon.magnitude_noise import MagnitudeNoise, rss_noise
 from kspace_denoise.recon.noise import noise_covariance, whiten, whitening_matrix
 from kspace_denoise.recon.noise_estimate import NoiseEstimate, estimate_noise
+from kspace_denoise.recon.noise_level import NoiseLevel, estimate_sigma
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
 from kspace_denoise.recon.nufft_operator import NufftOperator
 from kspace_denoise.recon.replicas import noise_map
@@ -24,6 +25,7 @@ __all__ = [
     "Koay",
     "MagnitudeNoise",
     "NoiseEstimate",
+    "NoiseLevel",
     "NoiseNotFound",
     "NufftOperator",
     "Reconstruction",
@@ -32,6 +34,7 @@ __all__ = [
     "cg_sense",
     "espirit",
     "estimate_noise",
+    "estimate_sigma",
     "g_factor",
     "gridding",
     "inverse_vst",

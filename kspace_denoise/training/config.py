@@ -19,7 +19,11 @@ class TrainConfig:
     largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken:
     1 to 8, by default 8, and 1 as in the paper with `paper = true`. `objective` overrides
     hyper-parameters of the method, for example `{"levels": "uniform"}`; `paper = true` takes
-    the paper's noise levels and one pass.
+    the paper's values and one pass. `vst` stabilises the variance of magnitude images before the
+    network sees them, and undoes that without bias behind it.
+    On a CPU a batch is computed in `parts`, side by side where there are cores; the result does not
+    depend on the cores. `compile` has torch compile the network, which takes minutes (and on a
+    CPU a C++ compiler) before the first step and pays in runs of hours.
     """
 
     network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
@@ -36,9 +40,12 @@ class TrainConfig:
     clip: float = 1.0
     checkpoint_seconds: float = 30.0
     symmetries: int | None = None
+    vst: bool = False
+    parts: int = 2
+    compile: bool = False
 
     def __post_init__(self) -> None:
-        names = ("minutes", "batch", "patch", "learning_rate", "warmup", "clip")
+        names = ("minutes", "batch", "patch", "learning_rate", "warmup", "clip", "parts")
         positive = {name: getattr(self, name) for name in names}
         if self.steps is not None:
             positive["steps"] = self.steps

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +11,8 @@ from torch import Tensor
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.symmetry import SYMMETRIES, rotate_phase, turn
+
+Numpy = np.ndarray[Any, Any]
 
 
 def signal_scale(image: Tensor) -> Tensor:
@@ -20,64 +24,163 @@ def signal_scale(image: Tensor) -> Tensor:
     return torch.where(power > 0, power, torch.ones_like(power)).sqrt()
 
 
+class Example(NamedTuple):
+    """One slice to learn from, complex or a magnitude.
+
+    `image` (y, x) is in SNR units (sigma = 1 per real component). `pair` (y, x), the clean image or
+    another repetition, is in the same unit: divided by the noise map of `image`, not by its own.
+    `condition` (contrasts, y, x) is the slice in other contrasts, each in SNR units of its own.
+    """
+
+    image: Numpy
+    pair: Numpy | None = None
+    condition: Numpy | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class NoisyImages:
-    """Images in SNR units (sigma = 1 per real component), possibly of different sizes."""
+    """Images in SNR units, possibly of different sizes, and what there is beside each, if any."""
 
     images: tuple[Tensor, ...]
+    pairs: tuple[Tensor, ...] | None = None
+    conditions: tuple[Tensor, ...] | None = None
 
     @classmethod
-    def from_arrays(cls, arrays: Iterable[np.ndarray]) -> "NoisyImages":
-        """Collect images (y, x), complex64 or float32, dropping blank ones.
+    def from_arrays(cls, arrays: Iterable[Numpy]) -> "NoisyImages":
+        """Collect images (y, x) that stand alone; see `from_examples`."""
+        return cls.from_examples(map(Example, arrays))
+
+    @classmethod
+    def from_examples(cls, examples: Iterable[Example]) -> "NoisyImages":
+        """Collect examples, dropping those whose image is blank.
 
         Raises:
-            ValueError: if nothing is left, an image holds NaN or infinity, or complex and
-                magnitude images are mixed.
+            ValueError: if nothing is left, an image holds NaN or infinity, complex and magnitude
+                images are mixed, only some have a pair, or not all have the same number of
+                contrasts, or a pair or condition has another size than its image.
         """
-        arrays = list(arrays)
-        images = tuple(torch.from_numpy(np.array(a)) for a in arrays if np.any(a))
-        if not images:
-            raise ValueError(f"nothing to train on: all of the {len(arrays)} images are zero")
-        for index, image in enumerate(images):
-            if not torch.isfinite(torch.view_as_real(image) if image.is_complex() else image).all():
-                raise ValueError(f"training image {index} holds NaN or infinity: leave it out")
-        if len({image.dtype for image in images}) > 1:
+        examples = list(examples)
+        kept = [example for example in examples if np.any(example.image)]
+        if not kept:
+            what = f"all of the {len(examples)} images are zero" if examples else "all is blank"
+            raise ValueError(f"nothing to train on: {what}")
+        for index, example in enumerate(kept):
+            _check_example(example, index)
+        images, pairs, conditions = zip(*kept, strict=True)
+        kinds = {np.iscomplexobj(x) for x in (*images, *pairs, *conditions) if x is not None}
+        if len(kinds) > 1:
             raise ValueError(
                 "complex and magnitude images are mixed: train one denoiser for each kind"
             )
-        return cls(images)
+        counts = {0 if condition is None else len(condition) for condition in conditions}
+        if len(counts) > 1:
+            raise ValueError(
+                f"the slices come with different numbers of contrasts ({sorted(counts)}): a "
+                "denoiser uses the same number for all"
+            )
+        if len({pair is None for pair in pairs}) > 1:
+            raise ValueError("some images have a target and others have none: give one for each")
+        return cls(_tensors(images), _all_tensors(pairs), _all_tensors(conditions))
 
     @property
     def channels(self) -> int:
         """2 for complex images, 1 for magnitudes."""
         return 2 if self.images[0].is_complex() else 1
 
+    @property
+    def contrasts(self) -> int:
+        """How many other contrasts each slice comes with."""
+        return 0 if self.conditions is None else len(self.conditions[0])
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these images from others, ready for JSON: counts and sums."""
+        parts = {"sum": self.images, "pairs": self.pairs, "conditions": self.conditions}
+        sums = {
+            name: float(sum(x.abs().sum(dtype=torch.float64) for x in tensors))
+            for name, tensors in parts.items()
+            if tensors is not None
+        }
+        return {"images": len(self.images), **sums}
+
     def draw(self, count: int, patch: int, generator: torch.Generator) -> Batch:
         """Draw `count` random square crops, flipped and turned at random, in units of their scale.
 
         The side is `patch`, or less where an image is smaller. A random phase turns complex crops:
-        circular noise stays what it is.
+        circular noise stays what it is. The pair is cut, turned and scaled like its image, so it
+        remains the same object in the same unit. So are the other contrasts, but each in the unit
+        of its own scale and by a phase of its own: the phases of two sequences differ by what their
+        coil maps were referred to, echo times and eddy currents, so there is nothing to learn in
+        their difference.
         """
-        chosen = [self.images[i] for i in _integers(len(self.images), count, generator)]
-        side = min(patch, *(min(image.shape) for image in chosen))
+        chosen = _integers(len(self.images), count, generator)
+        images = [self.images[i] for i in chosen]
+        side = min(patch, *(min(image.shape) for image in images))
         numbers = _integers(SYMMETRIES, count, generator)
-        crops = torch.stack(
-            [
-                turn(_crop(image, side, generator), number)
-                for image, number in zip(chosen, numbers, strict=True)
-            ]
-        )
-        sigma = 1 / torch.stack([signal_scale(image) for image in chosen])
-        crops = crops * sigma[:, None, None]
+        windows = [_window(image.shape, side, generator) for image in images]
+
+        def cut(tensors: tuple[Tensor, ...]) -> Tensor:
+            return torch.stack(
+                [
+                    turn(tensors[i][..., rows, columns], number)
+                    for i, (rows, columns), number in zip(chosen, windows, numbers, strict=True)
+                ]
+            )
+
+        sigma = torch.stack([self._sigmas[i] for i in chosen])
         angle = 2 * torch.pi * torch.rand(count, generator=generator)
-        return Batch(rotate_phase(crops, angle), sigma)
+        image = rotate_phase(cut(self.images) * sigma[:, None, None], angle)
+        pair = condition = None
+        if self.pairs is not None:
+            pair = rotate_phase(cut(self.pairs) * sigma[:, None, None], angle)
+        if self.conditions is not None:
+            own = 2 * torch.pi * torch.rand((count, self.contrasts), generator=generator)
+            units = torch.stack([self._contrast_sigmas[i] for i in chosen])
+            condition = rotate_phase(cut(self.conditions) * units[..., None, None], own)
+        return Batch(image, sigma, pair, condition)
+
+    @cached_property
+    def _sigmas(self) -> list[Tensor]:
+        """Return the noise level of each image in units of its scale."""
+        return [1 / signal_scale(image) for image in self.images]
+
+    @cached_property
+    def _contrast_sigmas(self) -> list[Tensor]:
+        return [1 / signal_scale(condition) for condition in self.conditions or ()]
+
+
+def _check_example(example: Example, index: int) -> None:
+    shape = example.image.shape
+    for name, array in example._asdict().items():
+        if array is None:
+            continue
+        if array.shape[-2:] != shape or array.ndim != (3 if name == "condition" else 2):
+            raise ValueError(
+                f"training image {index} has shape {shape} and its {name} {array.shape}: expected "
+                "image and pair (y, x), condition (contrasts, y, x)"
+            )
+        if not np.isfinite(array).all():
+            what = "" if name == "image" else f"the {name} of "
+            raise ValueError(f"{what}training image {index} holds NaN or infinity: leave it out")
+
+
+def _tensors(arrays: Iterable[Numpy]) -> tuple[Tensor, ...]:
+    """Return copies in single precision, that of networks."""
+    return tuple(
+        torch.from_numpy(np.array(a, np.complex64 if np.iscomplexobj(a) else np.float32))
+        for a in arrays
+    )
+
+
+def _all_tensors(arrays: tuple[Numpy | None, ...]) -> tuple[Tensor, ...] | None:
+    given = [array for array in arrays if array is not None]
+    return _tensors(given) if given else None
 
 
 def _integers(below: int, count: int, generator: torch.Generator) -> list[int]:
     return [int(i) for i in torch.randint(below, (count,), generator=generator)]
 
 
-def _crop(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    top = _integers(image.shape[0] - side + 1, 1, generator)[0]
-    left = _integers(image.shape[1] - side + 1, 1, generator)[0]
-    return image[top : top + side, left : left + side]
+def _window(shape: torch.Size, side: int, generator: torch.Generator) -> tuple[slice, slice]:
+    top = _integers(shape[0] - side + 1, 1, generator)[0]
+    left = _integers(shape[1] - side + 1, 1, generator)[0]
+    return slice(top, top + side), slice(left, left + side)

@@ -1,33 +1,20 @@
 """`train`: from raw scans to a denoiser."""
 
-from collections.abc import Iterable, Iterator
+import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kspace_denoise import recon
+import kspace_denoise
+from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
-from kspace_denoise.fourier import ifft2c
-from kspace_denoise.objectives import make_objective
-from kspace_denoise.scan import Images, Scan
-from kspace_denoise.stages import (
-    Stage,
-    check_cartesian,
-    check_sampling,
-    check_stage,
-    coil_sigma,
-    in_snr_units,
-    known_noise,
-    known_sigma,
-    reconstruct_slice,
-    stage_images,
-)
+from kspace_denoise.objectives import Objective, make_objective
+from kspace_denoise.stages import Stage, check_stage
 from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.subjects import Recipe, check_targets, gather, known_subjects
 from kspace_denoise.training.trainer import Report, Trainer
-
-Source = Scan | Images
 
 
 def train(
@@ -37,6 +24,8 @@ def train(
     config: TrainConfig | None = None,
     seed: int = 0,
     *,
+    targets: Source | Iterable[Source] | None = None,
+    contrasts: Iterable[Source] | Iterable[Iterable[Source]] | None = None,
     start: Denoiser | None = None,
     device: str = "cpu",
     checkpoint: str | Path | None = None,
@@ -45,32 +34,38 @@ def train(
     regularisation: float = 0.0,
     report: Report | None = None,
 ) -> Denoiser:
-    """Train a denoiser on noisy scans alone, of one or of many subjects.
+    """Train a denoiser on scans of one or of many subjects.
 
     Every slice is whitened with its scan's noise covariance and, after SENSE, reconstructed and
     divided by its noise map. `Images` (complex or magnitude, with a sigma) are taken as they are,
-    whatever the stage. `start` continues from a denoiser trained before, `resume` from
-    `checkpoint`, which is written as training goes. `calibration` and `regularisation` are those
-    of the SENSE images, see `denoise`.
+    whatever the stage; with `config.vst` the noise of magnitudes is made even (they are taken for
+    those of one coil, or of coils combined with weights: Rician).
+
+    `targets`, one for each scan, is what some methods learn from: for "supervised" the clean scan,
+    for "noise2noise" another repetition; both in the unit of the scan, through whose coil maps they
+    go. `contrasts`, a list for each scan, are the same slices in other contrasts, which the
+    denoiser will ask for again; each goes through maps of its own, after SENSE. `start` continues
+    from a denoiser trained before, `resume` from `checkpoint`, which is written as training goes.
+    `calibration` and `regularisation` are those of the SENSE images, see `denoise`.
 
     Raises:
-        ValueError: if the method or stage does not exist, or the scans cannot be trained on.
+        ValueError: if the method or stage does not exist, the scans cannot be trained on, targets
+            or contrasts do not belong to them or to the method, or `start` is for other images.
         recon.NoiseNotFound: if a scan's noise is unknown and cannot be measured in its k-space.
     """
     config = config or TrainConfig()
     objective = make_objective(method, config.paper, **config.objective)
-    stage = check_stage(stage)
-    sources = [scans] if isinstance(scans, (Scan, Images)) else list(scans)
-    images = NoisyImages.from_arrays(noisy_images(sources, stage, calibration, regularisation))
-    if start is not None:
-        config = config.replace(network=start.config.network)
+    clean = objective.pair == "clean"
+    recipe = Recipe(check_stage(stage), calibration, regularisation, config.vst, clean)
+    subjects = gather(scans, targets, contrasts)
+    check_targets(method, objective, subjects)
+    config = _fitted(config, objective, start, len(subjects[0].contrasts))
+    subjects = known_subjects(subjects, recipe)
+    images = NoisyImages.from_examples(training_examples(subjects, recipe))
+    objective, config = _fit_to_data(objective, config, images)
     network = build_network(config.network, images.channels, seed)
     if start is not None:
-        if start.network.channels != images.channels:
-            raise ValueError(
-                "the denoiser to start from is for complex images and these are magnitudes, or the "
-                "other way round: start from one of the same kind"
-            )
+        _check_start(start, images.channels)
         network.load_state_dict(start.network.state_dict())
     trainer = Trainer(
         network,
@@ -85,7 +80,10 @@ def train(
         trainer.resume()
     network.load_state_dict(trainer.run(report))
     record: dict[str, Any] = {
+        "version": kspace_denoise.__version__,
         **trainer.identity(),
+        "learnt_from": objective.pair,
+        "contrasts": images.contrasts,
         "steps": trainer.progress.step,
         "seconds": trainer.progress.seconds,
         "losses": trainer.progress.losses,
@@ -94,33 +92,62 @@ def train(
     return Denoiser(network, objective, method, stage, config, record, device)
 
 
-def noisy_images(
-    sources: Iterable[Source],
-    stage: Stage,
-    calibration: int | None = None,
-    regularisation: float = 0.0,
-) -> Iterator[np.ndarray]:
-    """Yield the images (y, x) in SNR units that a stage's denoiser is trained on.
+def _fitted(
+    config: TrainConfig, objective: Objective, start: Denoiser | None, contrasts: int
+) -> TrainConfig:
+    """Return the config with a network for this objective and so many contrasts.
 
     Raises:
-        ValueError: if images come without a sigma.
+        ValueError: if the config or `start` has a network for another number of contrasts, or
+            `start` has one that the objective cannot use, or sees images in another unit.
     """
-    for source in sources:
-        if isinstance(source, Scan):
-            check_cartesian(source, "training")
-            check_sampling(source.mask, stage)
-            noise = known_noise(source)
-            for index in range(len(source.kspace)):
-                kspace, mask = source.kspace[index], source.slice_mask(index)
-                if not kspace.any():
-                    continue  # a blank slice has nothing to teach
-                if stage == "before-sense":
-                    white = recon.whiten(kspace, noise.covariance)
-                    yield from in_snr_units(ifft2c(white), coil_sigma(white, noise))
-                else:
-                    piece = reconstruct_slice(
-                        kspace, noise, mask, calibration, regularisation=regularisation
-                    )
-                    yield from stage_images(piece, stage)
-        else:
-            yield from in_snr_units(source.data[:], known_sigma(source))
+    needs = {
+        "direct": getattr(objective, "direct", False),
+        "target_level": getattr(objective, "refinement", None) == "conditioned",
+    }
+    network = config.network if start is None else start.config.network
+    if start is None:
+        network = dataclasses.replace(
+            network,
+            contrasts=network.contrasts or contrasts,
+            direct=network.direct or needs["direct"],
+            target_level=network.target_level or needs["target_level"],
+        )
+    whose = "the network of the config" if start is None else "the denoiser to start from"
+    if network.contrasts != contrasts:
+        raise ValueError(
+            f"{whose} is for {network.contrasts} other contrasts, and {contrasts} were given: give "
+            "as many, in the same order, or train one for these"
+        )
+    for name, needed in needs.items():
+        if needed and not getattr(network, name):
+            raise ValueError(
+                f"this method needs a network with {name} = true, and {whose} has none: start anew"
+            )
+    if start is not None and start.config.vst != config.vst:
+        raise ValueError(
+            "the denoiser to start from was trained with vst and this run is without, or the other "
+            "way round: set vst alike"
+        )
+    return config.replace(network=network)
+
+
+def _fit_to_data(
+    objective: Objective, config: TrainConfig, images: NoisyImages
+) -> tuple[Objective, TrainConfig]:
+    """Take from the images what an objective takes from them, and note it in the config."""
+    fit = getattr(objective, "fit", None)
+    if fit is None:
+        return objective, config
+    fitted: Objective = fit(images.images)
+    before = dataclasses.asdict(objective)
+    found = {k: v for k, v in dataclasses.asdict(fitted).items() if v != before[k]}
+    return fitted, config.replace(objective={**config.objective, **found})
+
+
+def _check_start(start: Denoiser, channels: int) -> None:
+    if start.network.channels != channels:
+        raise ValueError(
+            "the denoiser to start from is for complex images and these are magnitudes, or the "
+            "other way round: start from one of the same kind"
+        )

@@ -10,14 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from kspace_denoise.objectives import Batch, Objective
+from kspace_denoise.objectives import Objective
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.parts import Parts, mixed_seed
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
+DIVERGED = 100.0
+"""A loss that is so many times the smallest before it will not come back."""
 
 
 @dataclasses.dataclass
@@ -36,7 +40,7 @@ Report = Callable[[Progress], None]
 class Trainer:
     """Train one stage.
 
-    Step k draws its batch and noise from a generator seeded by (seed, k) alone, so a run of given
+    Step k draws its batch and noise from generators seeded by (seed, k) alone, so a run of given
     `steps` that was killed and resumed takes exactly the steps of one that was not. A run of given
     minutes takes as many steps as its pace allows.
     """
@@ -57,8 +61,12 @@ class Trainer:
         self.progress = Progress(steps=config.steps)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
+        self._compiled: nn.Module = torch.compile(self.network) if config.compile else self.network  # type: ignore[assignment]
         self._recent: list[Tensor] = []
 
     def run(self, report: Report | None = None) -> dict[str, Tensor]:
@@ -67,43 +75,40 @@ class Trainer:
         Raises:
             TrainingDivergedError: if a gradient is not finite; the last checkpoint stays.
         """
-        started = saved = time.monotonic() - self.progress.seconds
         self.network.train()
+        with Parts(self._compiled, self.objective, self.device, self.config.parts) as parts:
+            self._run(parts, report)
+        self.save()
+        return self.average
+
+    def _run(self, parts: Parts, report: Report | None) -> None:
+        started = saved = time.monotonic() - self.progress.seconds
         while self.progress.steps is None or self.progress.step < self.progress.steps:
-            self._step()
+            self._step(parts)
             self.progress.seconds = time.monotonic() - started
             self._plan()
-            if self.progress.step % STEPS_TO_PLAN == 0:
+            if self.progress.step % STEPS_TO_PLAN == 0 or self.progress.step == self.progress.steps:
                 self._log()
                 if report:
                     report(self.progress)
                 if time.monotonic() - saved > self.config.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
-        self._log()
-        if report:
-            report(self.progress)
-        self.save()
-        return self.average
 
-    def _step(self) -> None:
+    def _step(self, parts: Parts) -> None:
         step = self.progress.step
-        generator = torch.Generator().manual_seed(_mix(self.seed, step))
+        seed = mixed_seed(self.seed, step)
+        generator = torch.Generator().manual_seed(seed)
         batch = self.images.draw(self.config.batch, self.config.patch, generator)
-        noise = generator if self.device == "cpu" else _on(self.device, self.seed, step)
-        batch = Batch(batch.image.to(self.device), batch.sigma.to(self.device))
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule(step)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
-            loss = self.objective.loss(self.network, batch, noise)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        loss = parts.gradient(batch.to(self.device), seed)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip, foreach=True)
         if not torch.isfinite(norm):
-            raise _diverged(step)
+            raise _diverged(f"the gradient of step {step} is not finite")
         self.optimiser.step()
         self._follow(step)
-        self._recent.append(loss.detach())
+        self._recent.append(loss)
         self.progress.step = step + 1
 
     def _schedule(self, step: int) -> float:
@@ -116,9 +121,10 @@ class Trainer:
     def _follow(self, step: int) -> None:
         """Move the averaged weights; short runs forget their start faster."""
         decay = min(self.config.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        weights = self.network.state_dict()
+        averages = [self.average[name] for name in weights]
+        move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        move(averages, list(weights.values()), 0)
 
     def _plan(self) -> None:
         """Keep the number of steps in line with the minutes, from the pace so far."""
@@ -132,6 +138,9 @@ class Trainer:
             return
         mean = float(torch.stack(self._recent).mean())
         self._recent = []
+        smallest = min((loss for _, loss in self.progress.losses), default=mean)
+        if mean > DIVERGED * smallest:
+            raise _diverged(f"the loss has grown from {smallest:.3g} to {mean:.3g}")
         self.progress.losses.append((self.progress.step, mean))
 
     def save(self) -> None:
@@ -151,10 +160,9 @@ class Trainer:
         """Return what must agree between a checkpoint and the run that resumes it."""
         objective = {"name": type(self.objective).__name__, **dataclasses.asdict(self.objective)}
         config = self.config.to_dict()
-        for free in ("minutes", "steps", "checkpoint_seconds", "symmetries"):
+        for free in ("minutes", "steps", "checkpoint_seconds", "symmetries", "compile"):
             config.pop(free)
-        total = float(sum(image.abs().sum(dtype=torch.float64) for image in self.images.images))
-        data = {"images": len(self.images.images), "sum": total}
+        data = self.images.identity()
         return _plain({"seed": self.seed, "config": config, "objective": objective, "data": data})
 
     def resume(self) -> None:
@@ -182,10 +190,13 @@ class Trainer:
             name: value.to(self.device) for name, value in _under("average.", tensors).items()
         }
         state = self.optimiser.state_dict()
+        parameters = list(self.network.parameters())
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("optimiser.", tensors).items():
             index, key = name.split(".", 1)
-            moments.setdefault(int(index), {})[key] = value
+            like = value if key == "step" else parameters[int(index)]
+            # In the layout of the parameter, which the fused optimiser takes for granted.
+            moments.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(value)
         state["state"] = moments
         self.optimiser.load_state_dict(state)
         progress["losses"] = [tuple(entry) for entry in progress["losses"]]
@@ -197,20 +208,10 @@ class TrainingDivergedError(ValueError):
     """Training went to infinity and was stopped."""
 
 
-def _diverged(step: int) -> TrainingDivergedError:
+def _diverged(sign: str) -> TrainingDivergedError:
     return TrainingDivergedError(
-        f"training diverged: the gradient of step {step} is not finite; the last checkpoint is "
-        "kept; lower learning_rate"
+        f"training diverged: {sign}; the last checkpoint is kept; lower learning_rate"
     )
-
-
-def _mix(seed: int, step: int) -> int:
-    """Give each step of each seed a seed of its own."""
-    return (seed * 1_000_003 + step) % 2**63
-
-
-def _on(device: str, seed: int, step: int) -> torch.Generator:
-    return torch.Generator(device).manual_seed(_mix(seed, step))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -126,7 +126,7 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     assert "unknown setting stepz" in fail(
         "train", "c2s", scan_file, "--out", out, "--config", config
     )
-    assert "there is: nlm" in fail("denoise", scan_file, out, "--model", "bm3d")
+    assert "there is: nlm" in fail("denoise", scan_file, out, "--model", "bm4d")
     assert "not a safetensors file" in fail("denoise", scan_file, out, "--model", scan_file)
     assert "is also an input" in fail("denoise", scan_file, scan_file, "--model", "nlm")
     assert not out.exists()

@@ -16,7 +16,7 @@ from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.images import NoisyImages, signal_scale
+from kspace_denoise.training.images import Example, NoisyImages, signal_scale
 from kspace_denoise.training.trainer import Trainer, TrainingDivergedError
 from tests.helpers import complex_array
 
@@ -70,6 +70,25 @@ def test_kill_and_resume_gives_bit_identical_weights(tmp_path):
     assert all(torch.equal(whole[name], result[name]) for name in whole)
 
 
+def test_other_targets_are_another_run(tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    def taught(seed: int) -> Trainer:
+        run = trainer(checkpoint=path)
+        pairs = images(seed).images
+        examples = [
+            Example(x.numpy(), pair=y.numpy())
+            for x, y in zip(run.images.images, pairs, strict=True)
+        ]
+        run.images = NoisyImages.from_examples(examples)
+        return run
+
+    taught(1).save()
+    taught(1).resume()
+    with pytest.raises(ValueError, match=r"another run \(data differ\)"):
+        taught(2).resume()
+
+
 def test_a_resumed_run_must_be_the_same_run(tmp_path):
     path = tmp_path / "run.safetensors"
     trainer(checkpoint=path).run()
@@ -79,6 +98,10 @@ def test_a_resumed_run_must_be_the_same_run(tmp_path):
         trainer(TINY.replace(batch=3), checkpoint=path).resume()
     with pytest.raises(FileNotFoundError, match="does not exist"):
         trainer(checkpoint=tmp_path / "none").resume()
+    other = trainer(checkpoint=path)
+    other.images = images(seed=1)
+    with pytest.raises(ValueError, match=r"another run \(data differ\)"):
+        other.resume()
     longer = trainer(TINY.replace(steps=32), checkpoint=path)
     longer.resume()
     assert longer.progress.step == 30
@@ -115,6 +138,23 @@ def test_divergence_stops_with_a_sentence_and_keeps_the_last_checkpoint(tmp_path
             run.images = NoisyImages(tuple(image * torch.nan for image in run.images.images))
 
     with pytest.raises(TrainingDivergedError, match="gradient of step 20 is not finite"):
+        run.run(spoil)
+    assert read_tensors(path)[1]["progress"]["step"] == 20
+
+
+def test_a_loss_that_explodes_stops_the_run_before_the_checkpoint_is_spoilt(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run = trainer(checkpoint=path)
+
+    def spoil(progress):
+        if progress.step == 20:
+            with torch.no_grad():
+                for parameter in run.network.network.leave.parameters():
+                    parameter.fill_(100.0)
+
+    with pytest.raises(
+        TrainingDivergedError, match=r"the loss has grown from .* the last checkpoint"
+    ):
         run.run(spoil)
     assert read_tensors(path)[1]["progress"]["step"] == 20
 

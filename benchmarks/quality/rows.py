@@ -1,0 +1,204 @@
+"""The rows of the tables: for each name a method, its settings, and what is done to its data."""
+
+from typing import Any
+
+from benchmarks.quality.registry import ROWS, TABLES, Row, Table, find_row, table
+
+__all__ = ["ROWS", "TABLES", "Row", "Table", "find_row"]
+
+table(
+    "methods",
+    "Methods",
+    [
+        Row("noisy", "noisy", "noisy image"),
+        Row("nlm", "nlm", "non-local means, best strength"),
+        Row("wavelet", "wavelet", "wavelet shrinkage, best strength"),
+        Row("bm3d", "bm3d", "BM3D, best strength"),
+        Row("noise2void", "noise2void", "Noise2Void"),
+        Row("c2s-paper", "c2s", "Corruption2Self, paper's mode", paper=True),
+        Row("c2s", "c2s", "Corruption2Self, our default"),
+        Row("noise2noise", "noise2noise", "Noise2Noise (two repetitions)"),
+        Row("supervised", "supervised", "supervised (noise-free targets)"),
+    ],
+)
+
+
+_UNIFORM: dict[str, Any] = {"levels": "uniform"}
+_POWER: dict[str, Any] = {"weights": "power"}
+
+table(
+    "levels-weights",
+    "How noise levels are drawn, and what they weigh",
+    [
+        "c2s",
+        Row("c2s-power", "c2s", "log-normal levels, weight 1", objective=_POWER),
+        Row("c2s-uniform", "c2s", "uniform levels, equalised weights", objective=_UNIFORM),
+        Row("c2s-uniform-power", "c2s", "uniform levels, weight 1", objective=_UNIFORM | _POWER),
+        Row(
+            "c2s-5sigma-power",
+            "c2s",
+            "uniform levels up to 5 σ, weight 1",
+            objective=_UNIFORM | _POWER | {"maximum": 5.0, "unit": "sigma"},
+        ),
+        Row("c2s-one-pass", "c2s", "our default, one pass", denoiser_of="c2s", symmetries=1),
+        "c2s-paper",
+        Row(
+            "c2s-paper-8",
+            "c2s",
+            "paper's mode, mean over 8 symmetries",
+            paper=True,
+            denoiser_of="c2s-paper",
+            symmetries=8,
+        ),
+    ],
+)
+table(
+    "form",
+    "Form of the equation",
+    [
+        "c2s",
+        Row("c2s-vp", "c2s", "variance-preserving", objective={"form": "vp"}),
+        "c2s-paper",
+        Row("c2s-paper-vp", "c2s", "paper's, variance-preserving", True, {"form": "vp"}),
+        Row(
+            "c2s-paper-plain",
+            "c2s",
+            "paper's, without reparameterisation",
+            True,
+            {"reparameterise": False},
+        ),
+    ],
+)
+table(
+    "refinement",
+    "Detail refinement",
+    [
+        "c2s",
+        Row("c2s-refined-paper", "c2s", "target level hidden", objective={"refinement": "paper"}),
+        Row(
+            "c2s-refined",
+            "c2s",
+            "target level told, 0 at inference",
+            objective={"refinement": "conditioned"},
+            network={"target_level": True},
+        ),
+        Row(
+            "c2s-refined-fixed",
+            "c2s",
+            "target level fixed, 0.3 σ",
+            objective={"refinement": "fixed", "target": 0.3},
+        ),
+        "c2s-paper",
+        Row("c2s-paper-refined", "c2s", "paper's mode, refined", True, {"refinement": "paper"}),
+    ],
+)
+table(
+    "largest-level",
+    "Largest noise level of the paper's rule, in the unit of images scaled to 1",
+    [
+        "c2s-paper",
+        *(
+            Row(
+                f"c2s-paper-T{maximum}",
+                "c2s",
+                f"T = {maximum}",
+                True,
+                {"maximum": float(maximum), "unit": "peak"},
+            )
+            for maximum in (1, 2, 5, 10)
+        ),
+        Row(
+            "c2s-paper-T-distance",
+            "c2s",
+            "T = largest distance between images",
+            True,
+            {"maximum": 1.0, "unit": "distance"},
+        ),
+    ],
+    "c2s-paper",
+)
+table(
+    "network",
+    "Backbone",
+    [
+        "c2s",
+        Row(
+            "c2s-plain-attention",
+            "c2s",
+            "attention without the noise level",
+            network={"level_attention": False},
+        ),
+        Row(
+            "c2s-untimed",
+            "c2s",
+            "U-Net without the noise level",
+            network={"level_conditioning": False, "level_attention": False, "direct": True},
+        ),
+        Row("c2s-direct", "c2s", "without preconditioning", network={"direct": True}),
+    ],
+)
+
+
+def _contrast_tables(names: tuple[str, ...]) -> None:
+    for target in names:
+        others = [name for name in names if name != target]
+        groups: list[tuple[str, ...]] = [(), *((name,) for name in others), tuple(others)]
+        rows: list[Row | str] = [
+            Row(
+                "-".join(["c2s", "+".join([target, *group])]),
+                "c2s",
+                " + ".join([target, *group]),
+                target=target,
+                contrasts=group,
+            )
+            for group in groups
+        ]
+        table(f"contrasts-{target}", "Contrasts together", rows, f"c2s-{target}")
+
+
+_contrast_tables(("T1w", "T2w", "FLAIR"))
+
+FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
+"""What a wrong noise level is multiplied by."""
+
+table(
+    "sigma-in-training",
+    "Noise level wrong in training and at inference",
+    [
+        *(
+            Row(f"c2s-sigma{factor}", "c2s", f"σ x {factor}", sigma=factor)
+            for factor in FACTORS
+            if factor < 1
+        ),
+        "c2s",
+        *(
+            Row(f"c2s-sigma{factor}", "c2s", f"σ x {factor}", sigma=factor)
+            for factor in FACTORS
+            if factor > 1
+        ),
+    ],
+)
+for _mode, _title in (("c2s", "our default"), ("c2s-paper", "paper's mode")):
+    _swept: list[Row | str] = [
+        Row(
+            f"{_mode}-told{factor}",
+            "c2s",
+            f"σ x {factor}",
+            _mode == "c2s-paper",
+            denoiser_of=_mode,
+            inference_sigma=factor,
+        )
+        for factor in FACTORS
+    ]
+    table(
+        f"sigma-at-inference-{_mode}",
+        f"Noise level wrong at inference only, {_title}",
+        [*_swept[:3], _mode, *_swept[3:]],
+        _mode,
+    )
+
+table(
+    "stabilised",
+    "Magnitude images with and without variance stabilisation",
+    ["noisy", "nlm", "c2s", Row("c2s-vst", "c2s", "with VST", config={"vst": True})],
+)

@@ -1,0 +1,85 @@
+"""Tables of the unbiased error on real scans: paired differences from the same blocks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.rows import ROWS, TABLES
+from benchmarks.quality.statistics import Result
+from benchmarks.quality.tables import Sheet, average, worth_showing
+from kspace_denoise.metrics import ErrorBlocks, error_of_blocks, unbiased_difference
+
+COMPARATORS = ("nlm", "wavelet", "bm3d")
+
+
+def is_real(sheet: Sheet) -> bool:
+    """Whether the results are unbiased errors of real scans."""
+    return all("blocks" in result for results in sheet.results.values() for result in results)
+
+
+def real_sections(sheet: Sheet) -> list[dict[str, Any]]:
+    """Return one section for each table that has results."""
+    best = best_comparator(sheet)
+    made = [
+        {
+            "dataset": sheet.dataset,
+            "steps": sheet.steps,
+            "table": table.name,
+            "title": table.title,
+            "best_comparator": best,
+            "rows": [real_line(name, sheet, best) for name in table.rows if name in sheet.results],
+        }
+        for table in TABLES.values()
+    ]
+    return [section for section in made if worth_showing(section)]
+
+
+def best_comparator(sheet: Sheet) -> str | None:
+    """Return the untrained method of the smallest error, each at its best strength."""
+    errors = {
+        name: sheet.results[name][0]["unbiased_error"]["value"]
+        for name in COMPARATORS
+        if name in sheet.results
+    }
+    return min(errors, key=lambda name: errors[name]) if errors else None
+
+
+def mean_blocks(results: Sequence[Result]) -> ErrorBlocks:
+    """Return the blocks of a row, averaged over the seeds: those of the mean error."""
+    crossed = np.mean([result["blocks"]["crossed"] for result in results], axis=0)
+    first = results[0]["blocks"]
+    return ErrorBlocks(crossed, np.array(first["noise"]), int(first["pixels"]))
+
+
+def real_line(name: str, sheet: Sheet, best: str | None = None) -> dict[str, Any]:
+    """Return the numbers of a row, and its difference to the best comparator."""
+    results = sheet.results[name]
+    blocks = mean_blocks(results)
+    error = error_of_blocks(blocks)
+    values = [result["unbiased_error"]["value"] for result in results]
+    line: dict[str, Any] = {
+        "row": name,
+        "title": ROWS[name].title,
+        "seeds": len(results),
+        "error": error.value,
+        "standard_error": error.standard_error,
+        "seed_spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "residual_power": average(results, "residual_power"),
+        "largest_correlation": _largest(results),
+        "training_seconds": average(results, "training_seconds"),
+        "seconds_per_slice": average(results, "seconds_per_slice"),
+    }
+    chosen = results[0].get("strengths")
+    line["strengths"] = None if chosen is None else {k: v["strength"] for k, v in chosen.items()}
+    if best is not None and name != best:
+        difference = unbiased_difference(blocks, mean_blocks(sheet.results[best]))
+        line["difference"] = difference.value
+        line["difference_standard_error"] = difference.standard_error
+    return line
+
+
+def _largest(results: Sequence[Result]) -> float | None:
+    """Return the largest magnitude of the residual's autocorrelation, averaged over the seeds."""
+    found = [r["autocorrelation"] for r in results if r.get("autocorrelation") is not None]
+    return float(np.abs(np.mean(found, axis=0)).max()) if found else None

@@ -1,0 +1,88 @@
+"""A denoiser by name or by file: options and settings of those that need no training."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kspace_denoise.arrays import Array, to_numpy
+from kspace_denoise.classical import CLASSICAL
+from kspace_denoise.cli.common import Decorator, to_device
+from kspace_denoise.cli.options import group, together
+from kspace_denoise.denoiser import load
+from kspace_denoise.pipeline import AnyDenoiser
+from kspace_denoise.units import from_unit, to_unit
+
+ABOUT = {
+    "nlm": "non-local means: averages pixels whose surroundings look alike; strength is h / sigma.",
+    "wavelet": "wavelet shrinkage (BayesShrink); strength multiplies its thresholds.",
+    "bm3d": "BM3D: filters stacks of similar patches together; strength multiplies sigma.",
+    "FILE": "a denoiser that `kspace-denoise train` wrote.",
+}
+"""What `--model` may be, for the help."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A classical denoiser on a device, with the noise of magnitudes made even where asked for."""
+
+    inner: AnyDenoiser
+    method: str
+    device: str
+    vst: bool
+    stage = None
+
+    def __call__(self, image: Array, sigma: Array | float) -> Array:
+        """Denoise images `(..., y, x)`, numpy in and out."""
+        if not self.vst:
+            return to_numpy(self.inner(to_device(image, self.device), sigma))
+        even = to_unit(image, sigma, vst=True)
+        clean = to_numpy(self.inner(to_device(even, self.device), 1.0))
+        return from_unit(clean, sigma, vst=True)
+
+
+def classical_options() -> Decorator:
+    """`--strength S` and `--vst`, of the methods that need no training."""
+    option = group("Methods without training")
+    return together(
+        option(
+            "--strength",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="S",
+            help="How strongly to denoise; each method has its own default.",
+        ),
+        option(
+            "--vst",
+            is_flag=True,
+            help="Magnitude images: make their Rician noise even first, undo it after. A trained "
+            "model knows by itself.",
+        ),
+    )
+
+
+def find_denoiser(
+    model: str, device: str = "cpu", strength: float | None = None, vst: bool = False
+) -> AnyDenoiser:
+    """Return the denoiser of a file, or the classical one of that name.
+
+    Raises:
+        FileNotFoundError: if it is neither; the message lists the names.
+        click.UsageError: if a trained denoiser is given settings that it has already.
+    """
+    if model in CLASSICAL:
+        make: Any = CLASSICAL[model]
+        inner = make() if strength is None else make(strength)
+        return Prepared(inner, model, device, vst)
+    if not Path(model).exists():
+        raise FileNotFoundError(
+            f"{model} is neither a file nor a method that needs no training; of those there is: "
+            f"{', '.join(CLASSICAL)}"
+        )
+    for option, given in (("--strength", strength is not None), ("--vst", vst)):
+        if given:
+            raise click.UsageError(
+                f"{option} belongs to methods without training ({', '.join(CLASSICAL)}); a trained "
+                "model has its own"
+            )
+    return load(model, device)

@@ -1,0 +1,126 @@
+"""The layers of the U-Net: residual blocks, attention, changes of resolution."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Layer(nn.Module):
+    """One residual block, followed by self-attention where `heads` is not 0.
+
+    `features` is the width of the noise level's embedding, 0 where the block is not told the level.
+    `level_attention` lets the attention see it too.
+    """
+
+    def __init__(
+        self, width: int, out: int, features: int, heads: int, level_attention: bool = True
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, width, eps=1e-6)
+        self.conv1 = nn.Conv2d(width, out, 3, padding=1)
+        self.project = nn.Linear(features, 2 * out) if features else None
+        self.norm2 = nn.GroupNorm(8, out, eps=1e-6)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1)
+        self.skip = Pointwise(width, out, 1) if width != out else nn.Identity()
+        told = features if level_attention else 0
+        self.attention = Attention(out, told, heads) if heads else None
+
+    def forward(self, x: Tensor, features: Tensor | None) -> Tensor:
+        """Apply the block to (batch, width, y, x) with level features (batch, features)."""
+        h = self.norm2(self.conv1(F.silu(self.norm1(x))))
+        if self.project is not None:
+            scale, shift = self.project(features)[:, :, None, None].chunk(2, dim=1)
+            h = torch.addcmul(shift, h, 1 + scale)
+        y: Tensor = self.skip(x) + self.conv2(F.silu(h))
+        return y if self.attention is None else self.attention(y, features)
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution as one matrix product: PyTorch's own is slow on one core."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the channels of (batch, width, y, x)."""
+        mixed = F.linear(x.movedim(1, -1), self.weight.flatten(1), self.bias)
+        return mixed.movedim(-1, 1)
+
+
+class Attention(nn.Module):
+    """Self-attention over pixels whose queries are biased by the noise level (NVC-MSA).
+
+    The paper adds such a bias to queries, keys and values. On keys it adds the same number to all
+    logits of a query and cancels in the softmax; on values it adds a constant per channel, which
+    the block's bias already does. Only the queries' bias acts, so only that is here. With
+    `features` 0 there is none: plain attention.
+    """
+
+    def __init__(self, width: int, features: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(8, width, eps=1e-6)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.query_bias = nn.Linear(features, width) if features else None
+        self.out = zeroed(nn.Linear(width, width))
+
+    def forward(self, x: Tensor, features: Tensor | None) -> Tensor:
+        """Apply attention to (batch, width, y, x)."""
+        batch, width, height, breadth = x.shape
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        query, key, value = self.qkv(tokens).chunk(3, dim=2)
+        if self.query_bias is not None:
+            query = query + self.query_bias(features)[:, None]
+        per_head = [
+            t.unflatten(2, (self.heads, width // self.heads)).transpose(1, 2)
+            for t in (query, key, value)
+        ]
+        mixed = F.scaled_dot_product_attention(*per_head).transpose(1, 2).flatten(2)
+        y: Tensor = x + self.out(mixed).transpose(1, 2).reshape(batch, width, height, breadth)
+        return y
+
+
+class Downsample(nn.Module):
+    """Halve the resolution with a strided convolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, _features: Tensor | None) -> Tensor:
+        """Map (batch, width, y, x) to half the size."""
+        y: Tensor = self.conv(x)
+        return y
+
+
+class Upsample(nn.Module):
+    """Double the resolution: nearest neighbour, then a convolution to the width of that level.
+
+    Computed as one transposed convolution, whose 4x4 kernel is the 3x3 kernel summed over the
+    pixels that repeat: the same numbers from 4/9 of the products.
+    """
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, out, 3, padding=1)
+
+    def forward(self, x: Tensor, _features: Tensor | None) -> Tensor:
+        """Map (batch, width, y, x) to twice the size."""
+        kernel = F.pad(self.conv.weight.flip(-2, -1).transpose(0, 1), (1, 1, 1, 1))
+        kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
+        kernel = kernel[..., 1:] + kernel[..., :-1]
+        return F.conv_transpose2d(x, kernel, self.conv.bias, stride=2, padding=1)
+
+
+def zeroed(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """Start a layer at zero, so that each block begins as the identity."""
+    nn.init.zeros_(module.weight)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+    return module
+
+
+def pad(x: Tensor, multiple: int) -> Tensor:
+    """Reflect the lower and right borders up to a multiple; replicate where the image is tiny."""
+    bottom, right = (-x.shape[-2]) % multiple, (-x.shape[-1]) % multiple
+    if not (bottom or right):
+        return x
+    tiny = bottom >= x.shape[-2] or right >= x.shape[-1]
+    return F.pad(x, (0, right, 0, bottom), mode="replicate" if tiny else "reflect")

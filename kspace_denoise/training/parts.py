@@ -1,0 +1,86 @@
+"""The gradient of one batch, computed in parts that run side by side on the cores of a CPU.
+
+The images of a small batch are too few to keep all cores busy inside each operation; parts of the
+batch are independent, so each core takes one through the whole network and back. Every part has
+random numbers of its own, so the result does not depend on how many cores there are.
+"""
+
+import concurrent.futures
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from kspace_denoise.objectives import Batch, Objective
+
+
+class Parts:
+    """Compute gradients in `count` parts; a context manager, as it holds threads.
+
+    On a GPU a batch is one part, computed in bfloat16 where autocast deems that safe.
+    """
+
+    def __init__(self, network: nn.Module, objective: Objective, device: str, count: int) -> None:
+        self.network, self.objective = network, objective
+        self.device = torch.device(device).type
+        self.count = count if self.device == "cpu" else 1
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self._threads = torch.get_num_threads()
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        workers = min(self.count, self._threads)
+        if workers > 1:
+            self._pool = concurrent.futures.ThreadPoolExecutor(
+                workers, initializer=torch.set_num_threads, initargs=(self._threads // workers,)
+            )
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            torch.set_num_threads(self._threads)  # the workers changed what new threads start with
+
+    def gradient(self, batch: Batch, seed: int) -> Tensor:
+        """Set the gradient of every parameter and return the loss of the batch, detached."""
+        pieces = split_batch(batch, self.count)
+        seeds = [mixed_seed(seed, number) for number in range(len(pieces))]
+        shares = [len(piece.image) / len(batch.image) for piece in pieces]
+        run = map if self._pool is None else self._pool.map
+        losses, gradients = zip(*run(self._part, pieces, seeds, shares), strict=True)
+        for parameter, *terms in zip(self.parameters, *gradients, strict=True):
+            parameter.grad = torch.zeros_like(parameter)  # laid out as the fused optimiser needs
+            for term in terms:
+                parameter.grad += term
+        return torch.stack(losses).sum()
+
+    def _part(self, batch: Batch, seed: int, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+        generator = torch.Generator(batch.image.device).manual_seed(seed)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
+            loss = share * self.objective.loss(self.network, batch, generator)
+        gradient = torch.autograd.grad(
+            loss, self.parameters, allow_unused=True, materialize_grads=True
+        )
+        return loss.detach(), gradient
+
+
+def split_batch(batch: Batch, count: int) -> list[Batch]:
+    """Split a batch into at most `count` batches of nearly equal size."""
+    count = min(count, len(batch.image))
+
+    def split(x: Tensor | None) -> tuple[Tensor | None, ...]:
+        return (None,) * count if x is None else torch.tensor_split(x, count)
+
+    fields = (batch.image, batch.sigma, batch.pair, batch.condition)
+    return [Batch(*parts) for parts in zip(*map(split, fields), strict=True)]
+
+
+def mixed_seed(seed: int, number: int) -> int:
+    """Give each number under each seed a seed of its own."""
+    return (seed * 1_000_003 + number) % 2**63

@@ -1,0 +1,157 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kspace_denoise as kd
+from benchmarks.quality import fastmri
+from benchmarks.quality.command import main
+from benchmarks.quality.datasets import GROUPS, expand, why_not
+from benchmarks.quality.magnitude import LEVELS, volumes
+from benchmarks.quality.registry import find_row
+from kspace_denoise.scan import Images
+
+
+def _run(tmp_path: Path, *arguments: str) -> int:
+    folders = ("--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"))
+    return main([*arguments, *folders])
+
+
+def test_m4raw_from_files_to_tables(
+    tmp_path: Path, study: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "noisy nlm c2s c2s-told1.1 supervised c2s-T1w+T2w c2s-T1w"
+    command = ("m4raw", "--folder", str(study), "--methods", *rows.split(), "--seeds", "0", "1")
+    command += ("--steps", "2", "--config", str(tiny_file))
+    assert _run(tmp_path, *command) == 0
+    results = sorted((tmp_path / "out" / "m4raw").glob("*/*.json"))
+    assert len(results) == 2 + 2 * 5
+    capsys.readouterr()
+    assert _run(tmp_path, *command, "--list") == 0
+    assert all(line.startswith("done") for line in capsys.readouterr().out.splitlines())
+    kept = sorted(p.parent.name for p in (tmp_path / "work" / "denoisers").glob("*/*/seed0*"))
+    assert "c2s" in kept
+    assert "c2s-told1.1" not in kept  # it shares the denoiser of c2s
+    text = (tmp_path / "out" / "tables" / "m4raw.md").read_text()
+    assert "### Methods: m4raw, all contrasts, 2 steps" in text
+    assert "### Contrasts together: m4raw, T1w, 2 steps" in text
+    assert (tmp_path / "out" / "tables" / "m4raw-images.png").stat().st_size > 1000
+    made = json.loads((tmp_path / "out" / "tables" / "m4raw.json").read_text())
+    noisy = next(s for s in made if s["table"] == "methods")["rows"][0]
+    result = json.loads((tmp_path / "out" / "m4raw" / "noisy" / "untrained.json").read_text())
+    assert noisy["psnr_truth"] == pytest.approx(
+        np.mean([r["psnr_truth"] for r in result["slices"]])
+    )
+    assert _run(tmp_path, *command[:-2]) == 2  # other settings than those of the results
+    assert "made with another" in capsys.readouterr().err
+
+
+def test_paper_scoring_runs_on_magnitudes(tmp_path: Path, study: Path, tiny_file: Path) -> None:
+    command = (
+        "m4raw",
+        "--paper-scoring",
+        "--folder",
+        str(study),
+        "--methods",
+        "noisy",
+        "c2s-paper",
+    )
+    command += ("--seeds", "0", "--steps", "2", "--config", str(tiny_file))
+    assert _run(tmp_path, *command) == 0
+    path = tmp_path / "out" / "m4raw-paper" / "c2s-paper" / "seed0-steps2.json"
+    row = json.loads(path.read_text())["slices"][0]
+    assert row["data_range"] == 1
+    assert "psnr_with" in row
+    assert "psnr_truth" not in row
+
+
+def test_list_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(tmp_path, "real", "--methods", "nlm", "supervised", "--seeds", "0", "--list") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"open  {name}: nlm" for name in GROUPS["real"]]
+    assert "real-fisp: no supervised: training sees one repetition alone" in err
+    assert not (tmp_path / "work").exists()
+
+
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, message in (
+        (("m4raw",), "m4raw needs the folder of the data: --folder DIR"),
+        (("m4raw", "--folder", str(tmp_path / "no")), "no such folder"),
+        (("phantom", "--methods", "c3s"), "there is no row 'c3s'"),
+        (("phantom", "--paper-scoring"), "--paper-scoring belongs to m4raw"),
+        (("table",), "holds no results"),
+    ):
+        assert _run(tmp_path, *arguments) in (1, 2)
+        assert message in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no data set 'moon'"):
+        expand(["moon"])
+
+
+def test_rows_that_a_data_set_cannot_have_are_left_out() -> None:
+    assert why_not("magnitude-13", find_row("c2s-T1w+T2w")) is not None
+    assert why_not("phantom", find_row("c2s-vst")) is not None
+    assert why_not("rician", find_row("c2s-vst")) is None
+    assert why_not("real-fisp", find_row("noise2noise")) is not None
+    assert why_not("phantom", find_row("c2s-T1w+T2w")) is None
+
+
+@pytest.fixture
+def fastmri_folder(tmp_path: Path) -> Path:
+    folder, rng = tmp_path / "fastmri", np.random.default_rng(0)
+    for split, count in (("singlecoil_train", 2), ("singlecoil_val", 1)):
+        (folder / split).mkdir(parents=True)
+        for number in range(count):
+            images = Images(
+                data=7 * rng.random((2, 24, 20)).astype(np.float32),
+                header={"dataset": "reconstruction_esc", "acquisition": "CORPD_FBK"},
+            )
+            kd.write(folder / split / f"file{number}{split[11]}.h5", images)
+    return folder
+
+
+def test_fastmri_images_are_scaled_by_their_volume_and_get_the_papers_noise(
+    fastmri_folder: Path,
+) -> None:
+    (test,) = fastmri.volumes(fastmri_folder, "test", 25)
+    assert (test.contrast, test.data_range, test.sigma) == ("CORPD_FBK", 1.0, LEVELS[25])
+    assert test.truth is not None
+    assert test.truth.max() == 1
+    noise = test.images - test.truth
+    assert noise.std() == pytest.approx(25 / 255, rel=5 / np.sqrt(2 * noise.size))
+    assert len(list(fastmri.volumes(fastmri_folder, "train", 13))) == 2
+    (chosen,) = fastmri.volumes(fastmri_folder, "train", 13, ["file1t.h5"])
+    assert chosen.subject == "file1t"
+
+
+def test_fastmri_runs_with_lists(tmp_path: Path, fastmri_folder: Path, tiny_file: Path) -> None:
+    listed = tmp_path / "train.txt"
+    listed.write_text("file0t\n")
+    command = ("fastmri-13", "--folder", str(fastmri_folder), "--train-list", str(listed))
+    command += ("--methods", "noisy", "sigma-at-inference-c2s", "--seeds", "0", "--steps", "1", "2")
+    assert _run(tmp_path, *command, "--config", str(tiny_file)) == 0
+    text = (tmp_path / "out" / "tables" / "fastmri-13.md").read_text()
+    assert "### Noise level wrong at inference only, our default: fastmri-13, CORPD_FBK" in text
+    for name in ("sigma", "steps", "images"):
+        assert f"![fastmri-13-{name}](fastmri-13-{name}.png)" in text
+
+
+def test_fastmri_files_that_are_not_there_are_named(fastmri_folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"list of test are not below .* file9"):
+        list(fastmri.volumes(fastmri_folder, "test", 13, ["file9"]))
+    with pytest.raises(FileNotFoundError, match="no files with images in any of"):
+        list(fastmri.volumes(fastmri_folder / "singlecoil_val", "train", 13))
+
+
+def test_magnitude_images_have_the_noise_that_is_stated_and_are_not_clipped() -> None:
+    found = list(volumes(13, "test", subjects=1, shape=(32, 32)))
+    assert [v.contrast for v in found] == ["PDw", "T2w"]
+    for volume in found:
+        assert volume.truth is not None
+        noise = volume.images - volume.truth
+        assert noise.std() == pytest.approx(13 / 255, rel=5 / np.sqrt(2 * noise.size))
+        assert volume.images.min() < 0
+        correlation = np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]
+        assert abs(correlation) < 5 / np.sqrt(noise[0].size)

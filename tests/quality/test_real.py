@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.quality import real
+from benchmarks.quality.evaluate import Job, Means
+from benchmarks.quality.registry import find_row
+from benchmarks.quality.tables import Sheet, read_sheets
+from benchmarks.quality.tables_real import best_comparator, real_sections
+from benchmarks.quality.write import write_tables
+from kspace_denoise.fourier import fft2c
+from kspace_denoise.scan import Scan
+from kspace_denoise.training.config import TrainConfig
+
+SHAPE = (2, 48, 48)
+
+
+@pytest.fixture
+def scene() -> np.ndarray:
+    y, x = np.mgrid[-1:1:48j, -1:1:48j]
+    disc = 8 * (x**2 + y**2 < 0.5) * (1.5 + np.sin(9 * x) * np.cos(7 * y))
+    return np.stack([disc, disc[::-1]]).astype(np.complex64)
+
+
+def _scan(scene: np.ndarray, seed: int) -> Scan:
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((*SHAPE, 2)) @ [1, 1j]
+    kspace = fft2c(scene + noise)[:, None].astype(np.complex64)
+    return Scan(kspace=kspace, noise_covariance=2 * np.eye(1))
+
+
+def _job(row: str) -> Job:
+    found = find_row(row)
+    return Job("real-fisp", found, 0 if found.trained else None, 2 if found.trained else None)
+
+
+def test_a_split_scan_gives_two_images_with_independent_noise_of_level_one(
+    scene: np.ndarray,
+) -> None:
+    pair = real.split(_scan(scene, 1), seed=0)
+    noises = [image - np.sqrt(0.5) * scene for image in pair.images]
+    count = 2 * noises[0].size
+    for noise in noises:
+        level = np.sqrt(np.mean(np.abs(noise) ** 2) / 2)
+        assert level == pytest.approx(1, rel=5 / np.sqrt(2 * count))
+    product = np.mean((noises[0] * noises[1].conj()).real) / 2
+    assert abs(product) < 5 / np.sqrt(count)
+
+
+def test_repetitions_stand_in_one_unit_with_the_noise_of_each(scene: np.ndarray) -> None:
+    second = _scan(scene, 2)
+    louder = Scan(kspace=second.kspace, noise_covariance=8 * np.eye(1))
+    pair = real.repeated(_scan(scene, 1), louder)
+    assert pair.sigmas[0] == 1
+    assert pair.sigmas[1] == pytest.approx(2, rel=1e-5)
+    assert np.mean(np.abs(pair.images[0] - pair.images[1]) ** 2) == pytest.approx(4, rel=0.1)
+
+
+def test_rows_on_a_real_scan_and_their_paired_difference(
+    tmp_path: Path, scene: np.ndarray, tiny: TrainConfig
+) -> None:
+    pair = real.repeated(_scan(scene, 1), _scan(scene, 2))
+    dataset = real.RealSet("real-fisp", pair)
+    means = Means(tmp_path / "work", tiny)
+    for name in ("noisy", "nlm", "c2s"):
+        job = _job(name)
+        result = dataset.evaluate(job, means)
+        path = (tmp_path / "out" / job.place).with_suffix(".json")
+        path.parent.mkdir(parents=True)
+        record = {"dataset": job.dataset, "row": name, "seed": job.seed, "steps": job.steps}
+        path.write_text(json.dumps({**record, **result}))
+    kept = sorted(p.name for p in (tmp_path / "work" / "denoisers").glob("*/*/*"))
+    assert kept == ["seed0-steps2-a.safetensors", "seed0-steps2-b.safetensors"]
+    (sheet,) = read_sheets(tmp_path / "out")
+    assert best_comparator(sheet) == "nlm"
+    rows = {row["row"]: row for row in real_sections(sheet)[0]["rows"]}
+    assert rows["noisy"]["error"] == pytest.approx(1)
+    assert rows["nlm"]["error"] < 1
+    expected = rows["c2s"]["error"] - rows["nlm"]["error"]
+    assert rows["c2s"]["difference"] == pytest.approx(expected)
+    assert "difference" not in rows["nlm"]
+    names = [path.name for path in write_tables(tmp_path / "out", tmp_path / "work")]
+    assert "real-fisp.md" in names
+    assert "real-fisp-residuals.png" in names
+
+
+def test_a_sheet_without_comparators_has_no_best_one() -> None:
+    assert best_comparator(Sheet("real-fisp", None, {})) is None
+
+
+def test_both_directions_train_on_one_repetition_each(
+    tmp_path: Path, scene: np.ndarray, tiny: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = real.repeated(_scan(scene, 1), _scan(scene, 2))
+    seen = []
+
+    def kept(_path: Path, _row: object, make_data: object, *_rest: object) -> object:
+        seen.append(make_data()["scans"])  # type: ignore[operator]
+        raise ValueError("enough") if len(seen) == 2 else _Done
+
+    class _Done(Exception):  # noqa: N818
+        pass
+
+    monkeypatch.setattr(real, "kept_denoiser", kept)
+    dataset = real.RealSet("real-fisp", pair)
+    for number in range(2):
+        with pytest.raises((ValueError, _Done)):
+            dataset._trained(_job("c2s"), Means(tmp_path, tiny), number)
+    for (images,), image in zip(seen, pair.images, strict=True):
+        assert np.array_equal(images.data, image)
+
+
+def test_no_data_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KSPACE_DENOISE_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="set KSPACE_DENOISE_DATA"):
+        real.data_folder()
+
+
+def test_real_scans_open_with_white_noise(real_data: Path) -> None:
+    for name in real.SCANS:
+        pair = real.open_pair(name, real_data)
+        a, b = pair.images
+        outside = ~pair.mask
+        ratio = np.mean(np.abs(a - b)[outside] ** 2) / 4
+        assert 0.8 < ratio < 1.3, name  # what was measured in k-space is what repetitions show

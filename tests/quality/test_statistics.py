@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from benchmarks.quality.statistics import paired_difference, seed_spread, slice_means
+from benchmarks.quality.strengths import best_strength, classical
+
+
+def _result(values: list[float]) -> dict[str, object]:
+    rows = [
+        {"subject": f"s{i // 2}", "contrast": "T1w", "slice": i % 2, "psnr_truth": value}
+        for i, value in enumerate(values)
+    ]
+    return {"slices": rows}
+
+
+def test_slices_are_averaged_over_seeds_and_seeds_spread() -> None:
+    results = [_result([1, 2, 3, 4]), _result([3, 4, 5, 6])]
+    means = slice_means(results, "psnr_truth", None)
+    assert list(means.values()) == [2, 3, 4, 5]
+    assert seed_spread(results, "psnr_truth", "T1w") == pytest.approx(np.sqrt(2))
+    assert seed_spread(results[:1], "psnr_truth", None) is None
+    assert slice_means(results, "psnr_truth", "T2w") == {}
+
+
+def test_interval_is_that_of_subjects_and_not_of_slices() -> None:
+    first = slice_means([_result([1, 3, 3, 5, 5, 7])], "psnr_truth", None)
+    second = slice_means([_result([1, 1, 1, 1, 1, 1])], "psnr_truth", None)
+    found = paired_difference(first, second)
+    assert found is not None
+    assert found.mean == pytest.approx(3)
+    assert found.half == pytest.approx(student.ppf(0.975, 2) * 2 / np.sqrt(3))
+
+
+def test_interval_of_one_subject_is_not_known() -> None:
+    one = slice_means([_result([1, 3])], "psnr_truth", None)
+    assert paired_difference(one, one) == (0, None)
+    assert paired_difference(one, {}) is None
+
+
+def test_coverage_of_the_interval_is_95_percent() -> None:
+    rng = np.random.default_rng(1)
+    trials, hits = 600, 0
+    for _ in range(trials):
+        subjects = np.repeat(rng.normal(0, 1, 6), 2)
+        first = slice_means([_result(list(subjects + rng.normal(0, 0.3, 12)))], "psnr_truth", None)
+        found = paired_difference(first, dict.fromkeys(first, 0.0))
+        assert found is not None
+        assert found.half is not None
+        hits += abs(found.mean) < found.half
+    deviation = np.sqrt(0.95 * 0.05 / trials)
+    assert abs(hits / trials - 0.95) < 4 * deviation
+
+
+def test_best_strength_is_never_left_at_an_end() -> None:
+    for wanted in (0.1, 0.8, 5.0):
+        choice = best_strength("nlm", lambda d, w=wanted: abs(np.log(d.strength / w)))  # type: ignore[misc]
+        assert not choice.at_end
+        assert len(choice.tried) >= 12
+        assert choice.strength == pytest.approx(wanted, rel=0.1)
+
+
+def test_a_hopeless_search_ends_and_says_so() -> None:
+    choice = best_strength("nlm", lambda d: d.strength)
+    assert choice.at_end
+
+
+def test_an_unknown_comparator_is_refused() -> None:
+    with pytest.raises(ValueError, match="no method 'median'"):
+        classical("median", 1.0)
