@@ -1,8 +1,10 @@
 """The C2S U-Net and its training loop as a textbook writes them: the peer of `training_speed.py`.
 
-Same layers, same sizes, same number of weights and of operations as `kspace_denoise.networks.UNet`;
-nothing is done for speed: attention by its definition, PyTorch's default memory layout, float32,
-the batch in one piece, AdamW and the running mean of the weights as they come.
+Same layers, same sizes and same number of weights as `kspace_denoise.networks.UNet`; nothing is
+done for speed: attention by its definition, an enlarged image convolved as it stands (8 % more
+operations than ours: 1461 against 1352 MFLOP for 64 x 64 pixels, forward and backward), PyTorch's
+default memory layout, float32, the batch in one piece, AdamW and the running mean of the weights
+as they come.
 """
 
 import copy
@@ -85,7 +87,7 @@ class PlainUNet(nn.Module):
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         half = 2 * self.base
         frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device) / half)
-        phase = 250 * torch.log(level)[:, None] * frequencies
+        phase = 10 * torch.log(level)[:, None] * frequencies
         features = self.embed(torch.cat([phase.sin(), phase.cos()], dim=1))
         x = self.enter(x)
         skips = [x]

@@ -3,9 +3,9 @@
 `plain` is the textbook loop of `plain_unet.py`; `ours` is the trainer that `kspace-denoise train`
 runs. Both train the default network on the same complex images, each in processes of its own that
 take turns; the median of the rounds is printed. The share of the peak counts the operations of
-convolutions and matrix products, forward and backward, against the rate of a large float32 matrix
-product in the same run (on a GPU: a bfloat16 one). Memory is the largest resident size of the
-process, less that before the network was made; on a GPU the largest allocated.
+convolutions and matrix products of each network, forward and backward, against the rate of a large
+float32 matrix product in the same run (on a GPU: a bfloat16 one). Memory is the largest resident
+size of the process, less that before the network was made; on a GPU the largest allocated.
 
 With a CUDA device the same two are run there (ours in bfloat16, channels-last, with fused
 attention, compiled), with larger batches.
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -54,11 +55,16 @@ def images() -> torch.Tensor:
     return SNR * torch.randn(8, 160, 160, dtype=torch.complex64, generator=generator)
 
 
-def plain(device: str) -> Callable[[], None]:
+def plain_network() -> PlainUNet:
     shape = UNetConfig()
-    network = PlainUNet(shape.base, shape.multipliers, shape.heads, 2).to(device)
+    network = PlainUNet(shape.base, shape.multipliers, shape.heads, 2)
     ours = build_network(shape, 2)
     assert weights(network) == weights(ours), "the plain network must be the same network"
+    return network
+
+
+def plain(device: str) -> Callable[[], None]:
+    network = plain_network().to(device)
     loop = PlainLoop(network, images().to(device) / SNR, 1 / SNR)
     batch, patch, _ = SIZES[device]
     return lambda: loop.step(batch, patch)
@@ -77,14 +83,18 @@ def weights(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def operations(device: str) -> float:
-    """Return the floating-point operations of one training step."""
-    batch, patch, _ = SIZES[device]
-    network = build_network(UNetConfig(), 2)
-    with FlopCounterMode(display=False) as counter:
-        x = torch.randn(1, patch, patch, dtype=torch.complex64)
-        network(x, torch.ones(1)).abs().sum().backward()
-    return float(batch * counter.get_total_flops())
+def operations(tool: str, patch: int) -> float:
+    """Return the floating-point operations of one image, forward and backward."""
+    level = torch.ones(1)
+    # Fused attention is not counted on a CPU; its definition has the same products.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        if tool == "plain":
+            answer = plain_network()(torch.randn(1, 2, patch, patch), level)
+        else:
+            x = torch.randn(1, patch, patch, dtype=torch.complex64)
+            answer = build_network(UNetConfig(), 2)(x, level)
+        answer.abs().sum().backward()
+    return float(counter.get_total_flops())
 
 
 def alone(tool: str, device: str) -> dict[str, float]:
@@ -136,13 +146,17 @@ def in_process(*arguments: str) -> Any:
 def measure(device: str) -> dict[str, Any]:
     rounds = [{tool: in_process("--alone", tool, device) for tool in TOOLS} for _ in range(ROUNDS)]
     best = in_process("--peak", device)
-    flops = operations(device) / SIZES[device][0]
     result: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "peak": best}
     for tool in TOOLS:
         rate = statistics.median(r[tool]["images_per_second"] for r in rounds)
         memory = statistics.median(r[tool]["memory_mib"] for r in rounds)
-        share = rate * flops / best
-        result[tool] = {"images_per_second": rate, "memory_mib": memory, "share_of_peak": share}
+        flops = operations(tool, SIZES[device][1])
+        result[tool] = {
+            "images_per_second": rate,
+            "memory_mib": memory,
+            "operations": flops,
+            "share_of_peak": rate * flops / best,
+        }
     ratios = [r["ours"]["images_per_second"] / r["plain"]["images_per_second"] for r in rounds]
     return {**result, "ratios": ratios, "ratio": statistics.median(ratios), "aim": AIMS[device]}
 
@@ -153,12 +167,13 @@ def show(result: dict[str, Any]) -> None:
         f"\n{result['device']}, batches of {batch} x {patch}², "
         f"peak {result['peak'] / 1e9:.0f} GFLOP/s"
     )
-    print("| loop | images/s | of the peak | memory (MiB) |\n| --- | --- | --- | --- |")
+    print("| loop | images/s | MFLOP per image | of the peak | memory (MiB) |")
+    print("| --- | --- | --- | --- | --- |")
     for tool in TOOLS:
         row = result[tool]
         print(
-            f"| {tool} | {row['images_per_second']:.1f} | {row['share_of_peak']:.0%} "
-            f"| {row['memory_mib']:.0f} |"
+            f"| {tool} | {row['images_per_second']:.1f} | {row['operations'] / 1e6:.0f} "
+            f"| {row['share_of_peak']:.0%} | {row['memory_mib']:.0f} |"
         )
     print(f"ratio {result['ratio']:.2f} (asked {result['aim']}); rounds {result['ratios']}")
 

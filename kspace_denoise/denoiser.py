@@ -14,7 +14,7 @@ from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.contrasts import check_count
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives import Objective, make_objective
-from kspace_denoise.sigma import checked_sigma
+from kspace_denoise.sigma import check_image, checked_sigma
 from kspace_denoise.stages import Numpy, Stage, check_stage
 from kspace_denoise.symmetry import symmetric_mean
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
@@ -24,6 +24,8 @@ from kspace_denoise.units import from_unit, to_unit
 
 UNIT = "SNR: the noise has sigma = 1 per real component; networks see images of root mean square 1"
 IMAGES_AT_ONCE = 8
+FORMAT = 2
+"""Of the file. Networks of format 1 were trained with the phase of their images left on."""
 
 
 @dataclasses.dataclass
@@ -76,11 +78,8 @@ class Denoiser:
                 complex and the denoiser is for magnitudes, or the other way round, or `condition`
                 is missing, not asked for, or does not fit.
         """
+        check_image(image)
         noisy, noise = to_numpy(image), checked_sigma(sigma, image.shape)
-        if noisy.ndim < 2 or not np.all(np.isfinite(noisy)):
-            raise ValueError(
-                f"image of shape {noisy.shape} is no image (..., y, x) or holds NaN or infinity"
-            )
         vst = self.config.vst
         images = to_unit(noisy, noise, vst)
         flat = torch.from_numpy(_single(images.reshape(-1, *images.shape[-2:])))
@@ -119,7 +118,7 @@ class Denoiser:
     def save(self, path: str | Path) -> None:
         """Write the denoiser as one safetensors file, which appears by rename."""
         record = {
-            "format": 1,
+            "format": FORMAT,
             "method": self.method,
             "stage": self.stage,
             "unit": UNIT,
@@ -149,6 +148,11 @@ def load(path: str | Path, device: str = "cpu") -> Denoiser:
         raise ValueError(
             f"{path} is the checkpoint of an unfinished training run, not a denoiser: "
             "finish it with `kspace-denoise train … --resume`"
+        )
+    if record["format"] != FORMAT:
+        raise ValueError(
+            f"{path} is a denoiser of format {record['format']}, and this version reads {FORMAT}: "
+            "train it again"
         )
     config = TrainConfig.from_dict(record["config"])
     network = build_network(config.network, record["channels"])

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from kspace_denoise.arrays import Array, to_numpy
+from kspace_denoise.arrays import Array, namespace, to_numpy
 from kspace_denoise.stages import Numpy, in_snr_units
 
 
@@ -21,26 +22,42 @@ def noisy_images(image: Array, sigma: Array | float) -> Noisy:
     Where sigma is 0 (outside the coil maps) so is the result.
 
     Raises:
-        ValueError: if the image is none or not finite, or sigma not positive and finite or of a
-            shape that does not fit.
+        TypeError, ValueError: as `check_image` and `checked_sigma`.
     """
+    check_image(image)
     values = to_numpy(image)
-    if values.ndim < 2 or not np.all(np.isfinite(values)):
-        raise ValueError(
-            f"image of shape {values.shape} is no image (..., y, x) or holds NaN or infinity"
-        )
     noise = checked_sigma(sigma, values.shape)
     return Noisy(in_snr_units(values, noise).reshape(-1, *values.shape[-2:]), noise)
 
 
-def checked_sigma(sigma: Array | float, shape: tuple[int, ...]) -> Numpy:
+def check_image(image: Array) -> None:
+    """Refuse what is no image `(..., y, x)`, of any kind of array.
+
+    Raises:
+        TypeError: if it is neither real floating nor complex.
+        ValueError: if it has less than two axes, no pixels, or NaN or infinity in it.
+    """
+    xp = namespace(image)
+    if not xp.isdtype(image.dtype, ("real floating", "complex floating")):
+        raise TypeError(f"image is {image.dtype}, expected real floating or complex numbers")
+    shape = tuple(image.shape)
+    if len(shape) < 2 or 0 in shape or not bool(xp.all(xp.isfinite(image))):
+        raise ValueError(f"image of shape {shape} is no image (..., y, x) or holds NaN or infinity")
+
+
+def checked_sigma(
+    sigma: Array | float, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+) -> Numpy:
     """Return sigma as a map of this shape.
 
     Raises:
-        ValueError: if it is not positive and finite (a map may hold zeros, outside the coil maps),
-            or its shape does not fit.
+        ValueError: if it is complex, or not positive and finite (a map may hold zeros, outside the
+            coil maps), or its shape does not fit.
     """
-    noise = np.asarray(sigma if isinstance(sigma, (int, float)) else to_numpy(sigma), np.float32)
+    noise = np.asarray(sigma if isinstance(sigma, (int, float)) else to_numpy(sigma))
+    if np.iscomplexobj(noise):
+        raise ValueError("sigma is complex, expected the standard deviation of each real component")
+    noise = noise.astype(dtype)
     if not np.all(np.isfinite(noise)) or np.any(noise < 0) or not np.any(noise > 0):
         raise ValueError("sigma must be positive and finite: give the noise of each real component")
     try:

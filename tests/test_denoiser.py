@@ -10,6 +10,7 @@ from kspace_denoise.classical import NonLocalMeans
 from kspace_denoise.denoiser import Denoiser, build_network, load
 from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.trainer import Trainer
 from kspace_denoise.units import expected_unit
@@ -244,6 +245,11 @@ def test_refusals(tmp_path):
     run.save()
     with pytest.raises(ValueError, match="unfinished training run"):
         load(tmp_path / "run")
+    denoiser().save(tmp_path / "new")
+    tensors, record = read_tensors(tmp_path / "new")
+    write_tensors(tmp_path / "old", tensors, {**record, "format": 1})
+    with pytest.raises(ValueError, match="of format 1, and this version reads 2: train it again"):
+        load(tmp_path / "old")
 
 
 def test_nlm_is_called_like_a_trained_denoiser(kind, rng):

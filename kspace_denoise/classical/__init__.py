@@ -8,11 +8,11 @@ from kspace_denoise.classical.bm3d import BM3D
 from kspace_denoise.classical.nlm import NonLocalMeans
 from kspace_denoise.classical.wavelet import Wavelet
 
-CLASSICAL: dict[str, Callable[[], Callable[[Array, Any], Array]]] = {
+CLASSICAL: dict[str, Callable[..., Callable[[Array, Any], Array]]] = {
     "nlm": NonLocalMeans,
     "wavelet": Wavelet,
     "bm3d": BM3D,
 }
-"""Denoisers that need no training, by the name that is used everywhere."""
+"""Denoisers that need no training, by the name that is used everywhere; each takes its strength."""
 
 __all__ = ["BM3D", "CLASSICAL", "NonLocalMeans", "Wavelet"]

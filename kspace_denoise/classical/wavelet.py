@@ -6,6 +6,7 @@ import numpy as np
 import pywt
 
 from kspace_denoise.arrays import Array, like
+from kspace_denoise.classical.parts import check_phase_width, denoise_each
 from kspace_denoise.recon.wavelet import orthogonal_filters
 from kspace_denoise.sigma import noisy_images
 from kspace_denoise.stages import Numpy
@@ -22,15 +23,21 @@ class Wavelet:
     In each band the threshold is `strength` σ² / σ_x, where σ_x² is what the power of the band
     holds above the noise, so that bands of noise alone vanish. The transform is the stationary one:
     the mean over all shifts of the image ("cycle spinning": Coifman, Donoho, 1995), without the
-    blocks that a single shift leaves. A complex coefficient is shrunk by its magnitude and keeps
-    its phase; there σ² and σ_x² are the powers of both components together.
+    blocks that a single shift leaves.
+
+    The phase of a complex image, smoothed by a Gaussian of `phase_width` pixels, is taken off, real
+    and imaginary part are shrunk apart, and the phase is put back. With 0 it stays on: a complex
+    coefficient is shrunk by its magnitude, and σ² and σ_x² are the powers of both components
+    together.
 
     Raises:
-        ValueError: if the strength is not positive or there is no such orthogonal wavelet.
+        ValueError: if the strength is not positive, the width negative, or there is no such
+            orthogonal wavelet.
     """
 
     strength: float = 1.0
     wavelet: str = "db2"
+    phase_width: float = 4.0
 
     method = "wavelet"
     stage = None
@@ -39,20 +46,23 @@ class Wavelet:
         if not 0 < self.strength < np.inf:
             raise ValueError(f"strength is {self.strength}, expected a positive number")
         orthogonal_filters(self.wavelet)  # refuses what is none
+        check_phase_width(self.phase_width)
 
     def __call__(self, image: Array, sigma: Array | float) -> Array:
         """Denoise `(..., y, x)` with noise `sigma` per real component: a number or a map.
 
         Raises:
-            ValueError: if sigma is not positive and finite, or does not fit the image.
+            TypeError: if the image is neither real floating nor complex.
+            ValueError: if it is none or not finite, or sigma not positive and finite, or of a shape
+                that does not fit.
         """
         noisy = noisy_images(image, sigma)
-        shares = np.mean(noisy.sigma.reshape(noisy.images.shape) > 0, axis=(-2, -1))
-        clean = np.stack([self._denoise(*one) for one in zip(noisy.images, shares, strict=True)])
+        clean = denoise_each(noisy.images, self.phase_width, self._denoise)
         return like(clean.reshape(noisy.sigma.shape) * noisy.sigma, image, image.dtype)
 
-    def _denoise(self, image: Numpy, share: float) -> Numpy:
-        """Denoise one image (y, x) in SNR units, a share of which holds noise."""
+    def _denoise(self, image: Numpy) -> Numpy:
+        """Denoise one image (y, x) in SNR units; blank pixels, which are 0, hold no noise."""
+        share = float(np.mean(image != 0))
         levels = max(1, min(_LEVELS, int(np.log2(min(image.shape) / _COARSEST))))
         padding = [(_MARGIN, _MARGIN + -(n + 2 * _MARGIN) % 2**levels) for n in image.shape]
         padded = np.pad(image, padding, mode="symmetric")  # the transform is periodic

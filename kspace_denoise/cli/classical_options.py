@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -71,7 +70,7 @@ def find_denoiser(
         click.UsageError: if a trained denoiser is given settings that it has already.
     """
     if model in CLASSICAL:
-        make: Any = CLASSICAL[model]
+        make = CLASSICAL[model]
         inner = make() if strength is None else make(strength)
         return Prepared(inner, model, device, vst)
     if not Path(model).exists():

@@ -39,7 +39,7 @@ from kspace_denoise.pipeline import (
     denoise_slices,
 )
 from kspace_denoise.scan import Images, Scan
-from kspace_denoise.stages import STAGES, check_cartesian, check_stage, with_noise
+from kspace_denoise.stages import STAGES, KnownNoise, check_cartesian, check_stage, with_noise
 
 _EXAMPLE = """\
 kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors
@@ -104,34 +104,17 @@ def denoise(
     check_sigma_use(sigma, contents)
     content = contents[source]
     others = [_contrast(contents[path], path, sigma) for path in contrasts]
-    size = None
     if isinstance(content, Images):
         if crop is not None or oversampling:
             raise ValueError(f"{source} holds images: only k-space can be cropped on the way")
         content, noise = with_sigma(content, source, sigma)
-        slices, total = denoise_images(content, denoiser, others), len(content.data)
+        slices, total, size = denoise_images(content, denoiser, others), len(content.data), None
     else:
-        if vst:
-            raise click.UsageError(
-                f"--vst is for magnitude images, and {source} holds k-space: its images are "
-                "complex, with Gaussian noise"
-            )
-        check_cartesian(content, "denoising")
-        content = with_readout(content, readout)
-        note_unsampled_data(content)
-        known = load_noise(content, noise_file)
-        if oversampling:
-            content, known = without_oversampling(content, known)
+        _refuse_vst(vst, source)
+        content, known = _ready(content, readout, noise_file, oversampling)
         size, noise, total = crop_size(crop, content), known.source, len(content.kspace)
         slices = denoise_slices(
-            content,
-            denoiser,
-            check_stage(stage),
-            known,
-            calibration,
-            replicas,
-            penalty,
-            others,
+            content, denoiser, check_stage(stage), known, calibration, replicas, penalty, others
         )
     record = provenance.record(
         command_line(),
@@ -154,6 +137,30 @@ def denoise(
         for index, piece in enumerate(progress(slices, "denoise", total)):
             writer.write(index, **cropped(_named(piece), size))
         writer.write_header({**image_header(content.header), "provenance": record})
+
+
+def _refuse_vst(vst: bool, source: Path) -> None:
+    """Refuse `--vst` for k-space.
+
+    Raises:
+        click.UsageError: saying why.
+    """
+    if vst:
+        raise click.UsageError(
+            f"--vst is for magnitude images, and {source} holds k-space: its images are complex, "
+            "with Gaussian noise"
+        )
+
+
+def _ready(
+    scan: Scan, readout: int | None, noise_file: Path | None, oversampling: bool
+) -> tuple[Scan, KnownNoise]:
+    """Return the scan as it is denoised, and its noise."""
+    check_cartesian(scan, "denoising")
+    scan = with_readout(scan, readout)
+    note_unsampled_data(scan)
+    known = load_noise(scan, noise_file)
+    return without_oversampling(scan, known) if oversampling else (scan, known)
 
 
 def _named(piece: Denoised) -> dict[str, Any]:

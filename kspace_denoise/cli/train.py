@@ -69,7 +69,12 @@ _DATA, _RUN = group(DATA), group("How long, and how")
     "--domain", default="image", show_default=True, help="image; svd belongs to later work."
 )
 @_RUN("--config", "config_file", type=PATH, metavar="FILE.toml", help="Settings to change.")
-@_RUN("--paper", is_flag=True, help="The method exactly as its paper has it; ours otherwise.")
+@_RUN(
+    "--paper",
+    is_flag=True,
+    help="The noise levels, weights and passes of the method's paper, and a direct network that "
+    "sees the phase; its size and optimiser stay ours.",
+)
 @_RUN(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -115,26 +120,22 @@ def train(
     from there.
     """
     check_method(method)
-    if domain != "image":
-        raise click.UsageError(f"--domain {domain} belongs to a later version; now: image")
-    if stage not in STAGES:
-        raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
+    _check_choices(domain, stage)
     check_place(out)
     config = _config(config_file, minutes, paper, vst)
     beginning = None if start is None else _start(start, config)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
-    files = [*sources, *goals, *(path for paths in others for path in paths)]
+    seen = [*sources, *(path for paths in others for path in paths)]
+    files = list(dict.fromkeys([*sources, *goals, *seen]))
     check_distinct(out, *files, noise_file, config_file, start)
-    contents = {path: formats.read(path) for path in dict.fromkeys(files)}
+    contents = {path: formats.read(path) for path in files}
     warn_of_other_contrasts(contents, sources, goals)
     check_sigma_use(sigma, contents)
-    for path in dict.fromkeys([*sources, *(path for paths in others for path in paths)]):
+    for path in dict.fromkeys(seen):
         noise_scan = noise_file if path in sources else None  # other contrasts have other noise
         contents[path] = _with_noise(contents[path], path, noise_scan, readout, sigma)
-    checkpoint = out.with_name(out.name + ".checkpoint")
-    if resume and not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
+    checkpoint = _checkpoint(out, resume)
     note(_budget(config, device))
     denoiser = train_denoiser(
         method,
@@ -167,6 +168,30 @@ def train(
     denoiser.save(out)
     checkpoint.unlink()
     click.echo(f"{out}: {denoiser.record['steps']} steps in {denoiser.record['seconds']:.0f} s")
+
+
+def _check_choices(domain: str, stage: str) -> None:
+    """Refuse what there is not, or not yet.
+
+    Raises:
+        click.UsageError: naming what there is.
+    """
+    if domain != "image":
+        raise click.UsageError(f"--domain {domain} belongs to a later version; now: image")
+    if stage not in STAGES:
+        raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
+
+
+def _checkpoint(out: Path, resume: bool) -> Path:
+    """Return where the checkpoint of a denoiser is kept while it is trained.
+
+    Raises:
+        FileNotFoundError: if there is none to resume from.
+    """
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    if resume and not checkpoint.exists():
+        raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
+    return checkpoint
 
 
 def _config(file: Path | None, minutes: float | None, paper: bool, vst: bool) -> TrainConfig:

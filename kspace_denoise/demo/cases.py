@@ -11,7 +11,6 @@ from kspace_denoise.arrays import to_numpy
 from kspace_denoise.classical import NonLocalMeans
 from kspace_denoise.pipeline import AnyDenoiser, denoise_slice
 from kspace_denoise.stages import Numpy, Slice, Stage, in_snr_units
-from kspace_denoise.stages import through_maps as through_maps  # for benchmarks.quality
 
 STRENGTHS = tuple(float(h) for h in np.geomspace(0.3, 2.0, 14))
 """Strengths of non-local means that are tried, in units of sigma."""

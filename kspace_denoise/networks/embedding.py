@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class NoiseEmbedding(nn.Module):
     """Embed a noise level as features: sinusoids of its logarithm, then two linear layers.
 
-    A sinusoid built for steps 0 … 1000 is nearly constant over levels of 0 … 10, so the argument
-    is 250·ln(level): levels from 0.01 to 10 spread over about 1700 steps.
+    The argument is 10·ln(level): levels that differ by a tenth have nearly the same features, so
+    that what is learnt at some levels holds at those between and beside them.
     """
 
     def __init__(self, features: int) -> None:
@@ -25,7 +25,7 @@ class NoiseEmbedding(nn.Module):
 
     def forward(self, noise_level: Tensor) -> Tensor:
         """Map levels (batch,) to features (batch, features)."""
-        phase = 250 * torch.log(noise_level)[:, None] * self.frequencies
+        phase = 10 * torch.log(noise_level)[:, None] * self.frequencies
         embedded: Tensor = self.layers(torch.cat([phase.sin(), phase.cos()], dim=1))
         return embedded
 

@@ -63,7 +63,7 @@ class C2S:
     reparameterise: bool = True
     levels: Levels = "log-normal"
     weights: Weights = "equalised"
-    spread: float = 1.0
+    spread: float = 0.3
     maximum: float = 10.0
     unit: Unit = "batch"
     alpha: float = 0.0

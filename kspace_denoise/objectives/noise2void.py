@@ -21,9 +21,9 @@ class Noise2Void:
 
     In each image one random pixel of every box of `box` x `box` is hidden, `percent` of all; its
     value is replaced by that of a random pixel of the (2 `radius` + 1)² around it, at the borders
-    the window moves inwards. `centre` lets that be the pixel itself, once in 121 times, as in the
-    paper; the network is then rewarded a little for copying, and our default leaves it out. Other
-    contrasts of the slice hold noise of their own and stay as they are.
+    the window moves inwards. `centre` lets that be the pixel itself, once in 121 times, as the
+    authors' code does; the network is then rewarded a little for copying, and our default does not.
+    Other contrasts of the slice hold noise of their own and stay as they are.
     """
 
     percent: float = 1.5
@@ -43,7 +43,7 @@ class Noise2Void:
 
     @classmethod
     def paper(cls) -> "Noise2Void":
-        """Return the paper's choice: boxes of 8 x 8, neighbours in 11 x 11 and the pixel itself."""
+        """Return the authors' choice: boxes of 8 x 8, neighbours in 11 x 11, the pixel itself too."""
         return cls(percent=1.5, radius=5, centre=True)
 
     @property

@@ -19,8 +19,9 @@ class TrainConfig:
     largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken:
     1 to 8, by default 8, and 1 as in the paper with `paper = true`. `objective` overrides
     hyper-parameters of the method, for example `{"levels": "uniform"}`; `paper = true` takes
-    the paper's values and one pass. `vst` stabilises the variance of magnitude images before the
-    network sees them, and undoes that without bias behind it.
+    the paper's values, a network that estimates the image itself, phase and all, and one pass;
+    its size and the optimiser stay what they are here. `vst` stabilises the variance of magnitude
+    images before the network sees them, and undoes that without bias behind it.
     On a CPU a batch is computed in `parts`, side by side where there are cores; the result does not
     depend on the cores. `compile` has torch compile the network, which takes minutes (and on a
     CPU a C++ compiler) before the first step and pays in runs of hours.

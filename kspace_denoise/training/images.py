@@ -93,10 +93,10 @@ class NoisyImages:
         return 0 if self.conditions is None else len(self.conditions[0])
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells these images from others, ready for JSON: counts and sums."""
+        """Return what tells these images from others, and their order, ready for JSON."""
         parts = {"sum": self.images, "pairs": self.pairs, "conditions": self.conditions}
         sums = {
-            name: float(sum(x.abs().sum(dtype=torch.float64) for x in tensors))
+            name: float(sum(i * x.abs().sum(dtype=torch.float64) for i, x in enumerate(tensors, 1)))
             for name, tensors in parts.items()
             if tensors is not None
         }

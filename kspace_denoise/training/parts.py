@@ -50,7 +50,7 @@ class Parts:
     def gradient(self, batch: Batch, seed: int) -> Tensor:
         """Set the gradient of every parameter and return the loss of the batch, detached."""
         pieces = split_batch(batch, self.count)
-        seeds = [mixed_seed(seed, number) for number in range(len(pieces))]
+        seeds = [mixed_seed(seed, 1 + number) for number in range(len(pieces))]
         shares = [len(piece.image) / len(batch.image) for piece in pieces]
         run = map if self._pool is None else self._pool.map
         losses, gradients = zip(*run(self._part, pieces, seeds, shares), strict=True)

@@ -102,7 +102,7 @@ def _fitted(
             `start` has one that the objective cannot use, or sees images in another unit.
     """
     needs = {
-        "direct": getattr(objective, "direct", False),
+        "direct": config.paper or getattr(objective, "direct", False),
         "target_level": getattr(objective, "refinement", None) == "conditioned",
     }
     network = config.network if start is None else start.config.network
@@ -112,6 +112,7 @@ def _fitted(
             contrasts=network.contrasts or contrasts,
             direct=network.direct or needs["direct"],
             target_level=network.target_level or needs["target_level"],
+            phase_width=0.0 if config.paper else network.phase_width,
         )
     whose = "the network of the config" if start is None else "the denoiser to start from"
     if network.contrasts != contrasts:

@@ -1,9 +1,9 @@
-"""Images and networks for which the minimiser of the C2S loss is known in closed form."""
+"""Images and levels for which the minimiser of the C2S loss is known in closed form."""
 
 import dataclasses
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kspace_denoise.objectives import Batch
 from kspace_denoise.objectives.c2s import C2S
@@ -23,32 +23,9 @@ class FixedLevel(C2S):
         return torch.ones_like(sigma)
 
 
-class Gain(nn.Module):
-    """h = k X_t."""
-
-    def __init__(self, gain: float) -> None:
-        super().__init__()
-        self.gain = gain
-
-    def forward(self, x: Tensor, _level: Tensor, _condition: Tensor | None) -> Tensor:
-        return self.gain * x
-
-
 def noisy_batch(s: float, sigma: float, shape: tuple[int, ...], dtype=torch.float32) -> Batch:
     generator = torch.Generator().manual_seed(1)
     image = torch.randn(shape, generator=generator, dtype=dtype)
     noise = torch.randn(shape, generator=generator, dtype=dtype)
     unit = 2**0.5 if dtype.is_complex else 1.0  # torch's complex normal has E|n|² = 1
     return Batch(unit * (s * image + sigma * noise), torch.full(shape[:1], sigma))
-
-
-def best_gain(objective: C2S, batch: Batch) -> tuple[float, float]:
-    """Return the minimiser of the loss, which is a parabola in k, and twice its minimum."""
-
-    def loss(k: float) -> float:
-        return 2 * float(objective.loss(Gain(k), batch, torch.Generator().manual_seed(2)))
-
-    low, middle, high = loss(0.0), loss(0.5), loss(1.0)
-    curvature = 2 * (low - 2 * middle + high)
-    slope = high - low - curvature
-    return -slope / (2 * curvature), low - slope**2 / (4 * curvature)

@@ -9,7 +9,8 @@ from kspace_denoise.objectives import make_objective
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.objectives.c2s_forms import variance_exploding
 from kspace_denoise.objectives.c2s_levels import largest_distance, typical_peak
-from tests.objectives.c2s_cases import Gain, noisy_batch
+from tests.objectives.c2s_cases import noisy_batch
+from tests.objectives.toys import Gain
 
 COUNT = 200_000
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives.c2s import C2S
-from tests.objectives.c2s_cases import FixedLevel, best_gain, noisy_batch
+from tests.objectives.c2s_cases import FixedLevel, noisy_batch
+from tests.objectives.toys import best_gain
 
 
 @pytest.mark.parametrize(

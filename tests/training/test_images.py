@@ -121,6 +121,7 @@ def test_a_run_is_told_by_its_images_and_by_what_is_beside_them(rng):
     assert full["images"] == 3
     other = NoisyImages.from_examples([e._replace(pair=2 * e.pair) for e in made]).identity()
     assert {name for name in full if full[name] != other[name]} == {"pairs"}
+    assert full != NoisyImages.from_examples(made[::-1]).identity()
     assert set(NoisyImages.from_examples(examples(rng)).identity()) == {"images", "sum"}
 
 

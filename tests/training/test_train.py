@@ -159,6 +159,15 @@ def test_a_denoiser_is_continued_on_what_it_was_trained_for():
         kd.train("c2s", scan(), config=short, start=one)
 
 
+def test_papers_have_networks_that_estimate_the_image_itself():
+    ours = kd.train("c2s", scan(), config=TINY.replace(steps=1))
+    assert (ours.config.network.direct, ours.config.network.phase_width) == (False, 4.0)
+    theirs = kd.train("c2s", scan(), config=TINY.replace(steps=1, paper=True))
+    assert (theirs.config.network.direct, theirs.config.network.phase_width) == (True, 0.0)
+    with pytest.raises(ValueError, match="needs a network with direct = true"):
+        kd.train("c2s", scan(), config=TINY.replace(steps=1, paper=True), start=ours)
+
+
 def test_what_comes_from_the_data_is_kept_with_the_denoiser(tmp_path):
     config = TINY.replace(steps=1, paper=True, objective={"unit": "peak"})
     denoiser = kd.train("c2s", scan(), config=config)

@@ -7,48 +7,33 @@ import torch
 from torch import Tensor
 
 from kspace_denoise.arrays import Array, to_torch
+from kspace_denoise.sigma import checked_sigma
 
 _FLAT = 1e-3  # of the mean: a spectrum that deviates less is white
 
 
-def check_image(image: Array, block: int) -> None:
-    """Refuse an image that is no image, or has no block in it.
+def check_size(shape: tuple[int, ...], block: int) -> None:
+    """Refuse an image `(..., y, x)` that has no block in it.
 
     Raises:
-        TypeError: if it is neither real floating nor complex.
-        ValueError: if it is smaller than a block, or NaN or infinite somewhere.
+        ValueError: if it is smaller than a block.
     """
-    values = to_torch(image)
-    if not (values.is_floating_point() or values.is_complex()):
-        raise TypeError(f"image is {values.dtype}, expected real floating or complex numbers")
-    if values.ndim < 2 or min(values.shape[-2:]) < block or not values.numel():
+    if min(shape[-2:]) < block:
         raise ValueError(
-            f"image has shape {tuple(values.shape)}, expected (..., y, x) with y and x at least "
+            f"image has shape {tuple(shape)}, expected (..., y, x) with y and x at least "
             f"{block}, the side of a block: a smaller one needs Profile(block=...)"
         )
-    if not torch.isfinite(values).all():
-        raise ValueError("image holds values that are NaN or infinite")
 
 
-def check_sigma(sigma: Array | float, image: Tensor) -> Tensor:
-    """Return sigma as a real tensor beside the image.
+def level_beside(image: Tensor, sigma: Array | float) -> Tensor:
+    """Return sigma as a real tensor of the image's shape, where it lives and in its precision.
 
     Raises:
-        ValueError: if it does not fit the image, or is negative, NaN or infinite, or 0 everywhere.
+        ValueError: as `checked_sigma`.
     """
-    number = isinstance(sigma, int | float)
-    level = torch.tensor(sigma, dtype=torch.float64) if number else to_torch(sigma)
-    if level.is_complex():
-        raise ValueError("sigma is complex, expected the standard deviation per real component")
-    level = level.to(image.device, image.real.dtype)
-    if not _fits(level.shape, image.shape):
-        raise ValueError(
-            f"sigma has shape {tuple(level.shape)}, expected a number or a map that broadcasts to "
-            f"the image {tuple(image.shape)}"
-        )
-    if not torch.isfinite(level).all() or (level < 0).any() or not level.any():
-        raise ValueError("sigma holds negative, NaN or infinite values, or zeros only")
-    return level
+    dtype = np.float64 if image.real.dtype == torch.float64 else np.float32
+    level = checked_sigma(sigma, tuple(image.shape), dtype)
+    return torch.from_numpy(level.copy()).to(image.device)
 
 
 def check_spectrum(spectrum: Array | None, image: Tensor) -> Tensor | None:

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from kspace_denoise.arrays import Array, like, to_torch
-from kspace_denoise.classical.bm3d.checks import check_image, check_sigma, check_spectrum
+from kspace_denoise.classical.bm3d.checks import check_size, check_spectrum, level_beside
 from kspace_denoise.classical.bm3d.hard import hard_threshold
 from kspace_denoise.classical.bm3d.profile import Profile
 from kspace_denoise.classical.bm3d.wiener import wiener_filter
+from kspace_denoise.classical.parts import denoise_apart, to_image, to_parts
 from kspace_denoise.phase import smooth_phase
+from kspace_denoise.sigma import check_image
 
 _AT_ONCE = {"cpu": 2**25, "cuda": 2**28}
 """Coefficients of all blocks of the images that are filtered together; at least one image is."""
@@ -59,11 +61,12 @@ class BM3D:
             ValueError: if it is smaller than a block or not finite, or sigma or the spectrum does
                 not fit it.
         """
-        check_image(image, self.profile.block)
+        check_image(image)
+        check_size(image.shape, self.profile.block)
         noisy = to_torch(image)
         if noisy.dtype not in (torch.float64, torch.complex128):
             noisy = noisy.to(torch.complex64 if noisy.is_complex() else torch.float32)
-        level = check_sigma(sigma, noisy) * self.strength
+        level = level_beside(noisy, sigma) * self.strength
         spectrum = check_spectrum(self.spectrum, noisy)
         inverse = torch.where(level > 0, 1 / level, 0.0)
         images = (noisy * inverse).reshape(-1, *noisy.shape[-2:])
@@ -77,20 +80,10 @@ class BM3D:
         """Denoise images `(images, y, x)` in SNR units."""
         if not images.is_complex():
             return self._two_stages(images.unsqueeze(1), spectrum).squeeze(1)
-        first = hard_threshold(_parts(images), spectrum, self.profile, joint=True)
-        phase = smooth_phase(_image(first), self.profile.phase_width)
-        return _image(self._two_stages(_parts(images * phase.conj()), spectrum)) * phase
+        first = hard_threshold(to_parts(images), spectrum, self.profile, joint=True)
+        phase = smooth_phase(to_image(first), self.profile.phase_width)
+        return denoise_apart(images, phase, lambda parts: self._two_stages(parts, spectrum))
 
     def _two_stages(self, parts: Tensor, spectrum: Tensor | None) -> Tensor:
         pilot = hard_threshold(parts, spectrum, self.profile)
         return wiener_filter(parts, pilot, spectrum, self.profile)
-
-
-def _parts(images: Tensor) -> Tensor:
-    """Return complex images `(images, y, x)` as `(images, 2, y, x)`."""
-    return torch.stack([images.real, images.imag], dim=1)
-
-
-def _image(parts: Tensor) -> Tensor:
-    """Return `(images, 2, y, x)` as complex images `(images, y, x)`."""
-    return torch.complex(parts[:, 0], parts[:, 1])
