@@ -43,7 +43,7 @@ class Noise2Void:
 
     @classmethod
     def paper(cls) -> "Noise2Void":
-        """Return the authors' choice: boxes of 8 x 8, neighbours in 11 x 11, the pixel itself too."""
+        """Return the authors' choice: boxes of 8 x 8, 11 x 11 neighbours, the pixel itself too."""
         return cls(percent=1.5, radius=5, centre=True)
 
     @property
