@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.quality.datasets import GROUPS, Sources, expand, open_dataset, why_not
+from benchmarks.quality.datasets import GROUPS, SPLITS, expand, open_dataset, why_not
 from benchmarks.quality.evaluate import Job, Means
 from benchmarks.quality.jobs import check_finished, list_jobs, result_path, work_through
+from benchmarks.quality.origins import Sources, origin
 from benchmarks.quality.progress import Watch
 from benchmarks.quality.rows import ROWS, TABLES
 from benchmarks.quality.write import write_tables
@@ -39,13 +40,16 @@ def run(options: argparse.Namespace) -> int:
             print(f"{done}  {job.name}")
         return 0
     config = TrainConfig() if options.config is None else TrainConfig.from_toml(options.config)
-    check_finished(jobs, options.out, config)
     sources = Sources(options.work, options.folder, _lists(options))
+    names = dict.fromkeys(job.dataset for job in jobs)
+    origins = {name: {split: origin(name, split, sources) for split in SPLITS} for name in names}
+    means = Means(options.work, config, options.device, watch, origins)
+    check_finished(jobs, options.out, means)
     opened = functools.cache(lambda name: open_dataset(name, sources))
     failed = work_through(
         jobs,
         options.out,
-        Means(options.work, config, options.device, watch),
+        means,
         lambda job, means: opened(job.dataset).evaluate(job, means),
         watch.tell,
     )

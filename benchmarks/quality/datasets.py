@@ -1,19 +1,24 @@
 """The data sets by name: what they are made of, and which rows they cannot have."""
 
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from benchmarks.quality import fastmri, m4raw, magnitude, phantom, real
+from benchmarks.quality.denoisers import paper_maximum
 from benchmarks.quality.evaluate import Job, Means, VolumeSet
+from benchmarks.quality.origins import Sources, level, origin
+from benchmarks.quality.records import mark
 from benchmarks.quality.registry import Row
 from benchmarks.quality.volumes import Volume, kept_volumes
 
 SPLITS = ("train", "test")
+VALIDATION = "phantom-validation"
+"""On which choices are made; the other sets are for the numbers that are reported."""
 GROUPS: dict[str, tuple[str, ...]] = {
     "phantom": ("phantom",),
+    VALIDATION: (VALIDATION,),
     "rician": ("rician",),
     "magnitude": ("magnitude-13", "magnitude-25"),
     "real": tuple(real.SCANS),
@@ -34,17 +39,6 @@ class DataSet(Protocol):
         ...
 
 
-class Sources(NamedTuple):
-    """Where data come from: what is made is kept in `work`; `folder` and `lists` are the user's.
-
-    `lists` holds the file names of a split, where they are not all files of its folder.
-    """
-
-    work: Path
-    folder: Path | None = None
-    lists: dict[str, Sequence[str]] = {}  # noqa: RUF012 - never changed
-
-
 def expand(names: Iterable[str]) -> list[str]:
     """Return the data sets that names stand for.
 
@@ -62,13 +56,16 @@ def expand(names: Iterable[str]) -> list[str]:
 
 def why_not(name: str, row: Row) -> str | None:
     """Return why a data set cannot have a row, or None."""
-    one_scan = name.startswith("real")
-    if one_scan and row.method in ("supervised", "noise2noise"):
+    if name.startswith("real") and row.method in ("supervised", "noise2noise"):
         return "training sees one repetition alone"
     if (row.target or row.contrasts) and not name.startswith(("phantom", "m4raw")):
         return "it has not these contrasts of the same slices"
     if row.config.get("vst") and name != "rician":
         return "its noise is Gaussian, not Rician"
+    if "spread" in row.objective and name != VALIDATION:
+        return f"this choice is made on {VALIDATION}"
+    if row.name == f"c2s-paper-T{paper_maximum(name):g}":
+        return "that is c2s-paper here"
     return None
 
 
@@ -89,17 +86,18 @@ def open_dataset(name: str, sources: Sources) -> DataSet:
 
 
 def _kept(name: str, split: str, sources: Sources) -> list[Volume]:
-    place = sources.work / "data" / name
+    """Return the volumes of a split; what is made of something else has a place of its own."""
+    made_of = origin(name, split, sources)
+    place = sources.work / "data" / made_of["data"] / f"{split}-{mark(made_of)}"
     make: Callable[[], Iterable[Volume]]
-    if name == "phantom":
-        make = partial(_phantom, place / "files", split)
+    if made_of["data"] == "phantom":
+        make = partial(_phantom, place.with_name(f"{place.name}-files"), made_of["split"])
     elif name.startswith("magnitude"):
-        make = partial(magnitude.volumes, _level(name), split)
+        make = partial(magnitude.volumes, level(name), split)
     else:
-        folder = _user_folder(name, sources)
-        place = place.with_name(f"{name}-{_fingerprint(folder, sources.lists.get(split))}")
-        make = _from_user(name, split, folder, sources)
-    return kept_volumes(place / split, make)
+        assert sources.folder is not None
+        make = _from_user(name, split, sources.folder, sources)
+    return kept_volumes(place, made_of, make)
 
 
 def _from_user(
@@ -109,27 +107,9 @@ def _from_user(
         return partial(m4raw.volumes, folder, split)
     if name == "m4raw-paper":
         return partial(m4raw.paper_volumes, folder, split)
-    return partial(fastmri.volumes, folder, split, _level(name), sources.lists.get(split))
+    return partial(fastmri.volumes, folder, split, level(name), sources.lists.get(split))
 
 
 def _phantom(files: Path, split: str) -> Iterable[Volume]:
     phantom.write_study(files, split)
     return m4raw.volumes(files, split)
-
-
-def _level(name: str) -> int:
-    return int(name.rsplit("-", 1)[1])
-
-
-def _user_folder(name: str, sources: Sources) -> Path:
-    if sources.folder is None:
-        raise ValueError(f"{name} needs the folder of the data: --folder DIR")
-    if not sources.folder.is_dir():
-        raise FileNotFoundError(f"{sources.folder}: no such folder")
-    return sources.folder
-
-
-def _fingerprint(folder: Path, names: Sequence[str] | None) -> str:
-    """Tell one folder and list of files from another."""
-    text = "\n".join([str(folder.resolve()), *(names or ())])
-    return f"{zlib.crc32(text.encode()):08x}"

@@ -3,85 +3,155 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import kspace_denoise as kd
-from benchmarks.quality.rows import Row
+from benchmarks.quality.records import PROTOCOL, Origin, check_same, mark, plain
+from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.volumes import Volume
 from kspace_denoise.denoiser import Denoiser
-from kspace_denoise.objectives import METHODS, check_method
+from kspace_denoise.objectives import METHODS, check_method, make_objective
 from kspace_denoise.scan import Images
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.trainer import Report
 
-_DECISIVE = ("steps", "batch", "patch", "learning_rate", "weight_decay", "ema", "paper", "vst")
-_SHAPE = ("base", "multipliers", "blocks", "attention", "heads")
+REFINED = 0.25
+"""Steps of a refinement, as a share of those of the training that it continues."""
+_PAPER_MAXIMUM = {"magnitude": 5.0, "fastmri": 5.0}
+_PAPER_MAXIMUM_ELSE = 10.0
 
 
-def train_config(row: Row, base: TrainConfig, steps: int) -> TrainConfig:
+class Training(NamedTuple):
+    """One training: what a row, which trains a denoiser of its own, makes of training data.
+
+    `data` says what these are made of, `part` which repetition of a real scan was seen.
+    """
+
+    row: Row
+    dataset: str
+    data: Origin
+    base: TrainConfig
+    seed: int
+    steps: int
+    part: str = ""
+
+    @property
+    def config(self) -> TrainConfig:
+        """The whole configuration."""
+        steps = self.steps if self.row.start is None else max(1, round(REFINED * self.steps))
+        return train_config(self.row, self.base, steps, self.dataset)
+
+    @property
+    def start(self) -> "Training | None":
+        """The training that this one continues, if any."""
+        return None if self.row.start is None else self._replace(row=find_row(self.row.start))
+
+    @property
+    def path(self) -> Path:
+        """File of the denoiser in the work folder: other data have other files."""
+        trained_on = f"{self.data['data']}-{mark(self.data)}"
+        last = "-".join(
+            [f"seed{self.seed}", f"steps{self.steps}", *([self.part] * bool(self.part))]
+        )
+        return Path("denoisers") / trained_on / self.row.name / f"{last}.safetensors"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Everything that decides what the denoiser is; the objective as before it sees data."""
+        config = self.config
+        objective = make_objective(self.row.method, config.paper, **config.objective)
+        return {
+            "protocol": PROTOCOL,
+            "method": self.row.method,
+            "config": config.to_dict(),
+            "objective": dataclasses.asdict(objective),
+            "data": self.data,
+            "part": self.part,
+            "target": self.row.target,
+            "contrasts": list(self.row.contrasts),
+            "sigma": self.row.sigma,
+            "seed": self.seed,
+            "start": None if self.start is None else self.start.record,
+        }
+
+
+def paper_maximum(dataset: str) -> float:
+    """Return the paper's largest noise level T, in units of the peak of an image."""
+    return _PAPER_MAXIMUM.get(dataset.split("-")[0], _PAPER_MAXIMUM_ELSE)
+
+
+def train_config(row: Row, base: TrainConfig, steps: int, dataset: str) -> TrainConfig:
     """Return the whole configuration of a row, of which `base` holds what rows do not say."""
+    objective = {**base.objective, **row.objective}
+    if row.method == "c2s" and (row.paper or objective.get("unit") == "peak"):
+        objective.setdefault("maximum", paper_maximum(dataset))
     return base.replace(
         network=dataclasses.replace(base.network, **row.network),
-        objective={**base.objective, **row.objective},
+        objective=objective,
         paper=row.paper,
         steps=steps,
         **row.config,
     )
 
 
-def denoiser_path(work: Path, dataset: str, row: Row, seed: int, steps: int) -> Path:
-    """Return the file of the denoiser that a row uses."""
-    return work / "denoisers" / dataset / row.trained_by / f"seed{seed}-steps{steps}.safetensors"
-
-
 def kept_denoiser(
-    path: Path,
-    row: Row,
-    make_data: Callable[[], dict[str, Any]],
-    config: TrainConfig,
-    seed: int,
+    training: Training,
+    work: Path,
+    make_data: Callable[[Row], dict[str, Any]],
     device: str = "cpu",
     report: Report | None = None,
 ) -> Denoiser:
-    """Return the denoiser of a row, trained now or before, with the row's settings of inference."""
+    """Return the denoiser of a training, done now or before; that it continues is kept as well.
+
+    Raises:
+        ValueError: if the file holds a denoiser that was trained otherwise.
+    """
+    path = work / training.path
     if path.exists():
         denoiser = kd.load(path, device)
-        check_same(path, denoiser.config, config)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = make_data()
-        denoiser = kd.train(
-            row.method,
-            data.pop("scans"),
-            "after-sense",
-            config,
-            seed,
-            device=device,
-            checkpoint=path.with_suffix(".checkpoint"),
-            resume=path.with_suffix(".checkpoint").exists(),
-            report=report,
-            **data,
-        )
-        denoiser.save(path)
-        path.with_suffix(".checkpoint").unlink(missing_ok=True)
-    if row.symmetries is not None:
-        denoiser.config = denoiser.config.replace(symmetries=row.symmetries)
+        check_same(path, denoiser.record.get("made_with"), training.record)
+        return denoiser
+    start = None
+    if training.start is not None:
+        start = kept_denoiser(training.start, work, make_data, device, report)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = path.with_suffix(".checkpoint")
+    data = make_data(training.row)
+    denoiser = kd.train(
+        training.row.method,
+        data.pop("scans"),
+        "after-sense",
+        training.config,
+        training.seed,
+        device=device,
+        start=start,
+        checkpoint=checkpoint,
+        resume=checkpoint.exists(),
+        report=report,
+        **data,
+    )
+    denoiser.record["made_with"] = plain(training.record)
+    denoiser.save(path)
+    checkpoint.unlink(missing_ok=True)
     return denoiser
 
 
-def check_same(path: Path, kept: TrainConfig, wanted: TrainConfig) -> None:
-    """Refuse a denoiser, or a result, that was made with other settings.
+def for_row(denoiser: Denoiser, row: Row) -> Denoiser:
+    """Return the denoiser with the settings of inference that a row asks for."""
+    if row.symmetries is None:
+        return denoiser
+    return dataclasses.replace(denoiser, config=denoiser.config.replace(symmetries=row.symmetries))
 
-    Raises:
-        ValueError: naming what differs.
-    """
-    differing = [name for name in _DECISIVE if getattr(kept, name) != getattr(wanted, name)]
-    differing += [n for n in _SHAPE if getattr(kept.network, n) != getattr(wanted.network, n)]
-    if differing:
-        raise ValueError(
-            f"{path} was made with another {', '.join(differing)}: take another --work and --out "
-            "for other settings, or remove the file"
-        )
+
+def training_record(denoiser: Denoiser) -> dict[str, Any]:
+    """Return what a result tells of the training of its denoiser."""
+    seconds, before = denoiser.record["seconds"], denoiser.record["started_from"]
+    return {
+        "training_seconds": seconds + (before["seconds"] if before else 0.0),
+        "config": denoiser.config.to_dict(),
+        "objective": denoiser.record["objective"],
+        "losses": denoiser.record["losses"],
+    }
 
 
 def training_data(row: Row, volumes: list[Volume]) -> dict[str, Any]:

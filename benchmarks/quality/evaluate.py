@@ -1,23 +1,25 @@
 """What a row makes of the test volumes of a data set."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.quality.denoisers import (
-    denoiser_path,
+    Training,
+    for_row,
     kept_denoiser,
     partners,
-    train_config,
     training_data,
+    training_record,
 )
 from benchmarks.quality.pictures_kept import keep_picture
-from benchmarks.quality.rows import Row
+from benchmarks.quality.records import PROTOCOL, Origin
+from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.scores import Scores, main_score, slice_scores
-from benchmarks.quality.strengths import AnyDenoiser, best_strength, classical
+from benchmarks.quality.strengths import LADDERS, AnyDenoiser, best_strength, classical
 from benchmarks.quality.volumes import Numpy, Volume
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.training.config import TrainConfig
@@ -46,12 +48,41 @@ class Job(NamedTuple):
 
 
 class Means(NamedTuple):
-    """What all jobs of a process share."""
+    """What all jobs of a process share; `origins` says of each data set what its splits are."""
 
     work: Path
     config: TrainConfig
     device: str = "cpu"
     report: Report | None = None
+    origins: Mapping[str, Mapping[str, Origin]] = {}
+
+    def origin(self, dataset: str, split: str) -> Origin:
+        """Return what a split of a data set is made of."""
+        return self.origins.get(dataset, {}).get(split, {"data": dataset})
+
+
+def training(job: Job, means: Means, part: str = "") -> Training:
+    """Return the training that a job needs."""
+    assert job.seed is not None
+    assert job.steps is not None
+    data = means.origin(job.dataset, "train")
+    row = find_row(job.row.trained_by)
+    return Training(row, job.dataset, data, means.config, job.seed, job.steps, part)
+
+
+def made_with(job: Job, means: Means) -> dict[str, Any]:
+    """Return everything that decides the result of a job."""
+    row = job.row
+    record: dict[str, Any] = {
+        "protocol": PROTOCOL,
+        "method": row.method,
+        "scored_on": means.origin(job.dataset, "test"),
+    }
+    if row.trained:
+        inference = {"sigma": row.inference_sigma, "symmetries": row.symmetries}
+        return record | {"training": training(job, means).record, "inference": inference}
+    ladder = [float(strength) for strength in LADDERS.get(row.method, ())]
+    return record | {"ladder": ladder, "vst": row.vst}
 
 
 class VolumeSet:
@@ -69,41 +100,31 @@ class VolumeSet:
             return self._scored(job, means, scored, {v.contrast: _untouched for v in scored}, {})
         if not row.trained:
             choices = {
-                name: best_strength(row.method, lambda d, n=name: self._badness(d, n))  # type: ignore[misc]
+                name: best_strength(row, lambda d, n=name: self._badness(d, n))  # type: ignore[misc]
                 for name in dict.fromkeys(v.contrast for v in scored)
             }
-            chosen = {name: classical(row.method, c.strength) for name, c in choices.items()}
+            chosen = {name: classical(row, c.strength) for name, c in choices.items()}
             record = {
                 "strengths": {k: {**c._asdict(), "at_end": c.at_end} for k, c in choices.items()}
             }
             return self._scored(job, means, scored, chosen, record)
-        assert job.seed is not None
-        assert job.steps is not None
-        config = train_config(row, means.config, job.steps)
-        path = denoiser_path(means.work, self.name, row, job.seed, job.steps)
         denoiser = kept_denoiser(
-            path,
-            row,
-            lambda: training_data(row, self.train),
-            config,
-            job.seed,
+            training(job, means),
+            means.work,
+            lambda trained: training_data(trained, self.train),
             means.device,
             means.report,
         )
-        record = {
-            "training_seconds": denoiser.record["seconds"],
-            "config": denoiser.config.to_dict(),
-            "objective": denoiser.record["objective"],
-            "losses": denoiser.record["losses"],
-        }
-        return self._scored(job, means, scored, {v.contrast: denoiser for v in scored}, record)
+        of_row = for_row(denoiser, row)
+        denoisers = {v.contrast: of_row for v in scored}
+        return self._scored(job, means, scored, denoisers, training_record(of_row))
 
     def _scored(
         self,
         job: Job,
         means: Means,
         volumes: list[Volume],
-        denoisers: dict[str, AnyDenoiser],
+        denoisers: Mapping[str, AnyDenoiser],
         record: dict[str, Any],
     ) -> dict[str, Any]:
         rows: list[Scores] = []

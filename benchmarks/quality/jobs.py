@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 import kspace_denoise as kd
-from benchmarks.quality.denoisers import check_same, denoiser_path, train_config
-from benchmarks.quality.evaluate import Job, Means
+from benchmarks.quality.evaluate import Job, Means, made_with, training
 from benchmarks.quality.locks import try_hold
+from benchmarks.quality.records import check_same
 from benchmarks.quality.rows import find_row
 from kspace_denoise.formats.atomic import atomic
-from kspace_denoise.training.config import TrainConfig
 
 Evaluate = Callable[[Job, Means], dict[str, Any]]
 _PATIENCE = 2.0  # seconds between looks at what others hold
@@ -43,17 +42,17 @@ def result_path(out: Path, job: Job) -> Path:
     return out / f"{job.place}.json"
 
 
-def check_finished(jobs: Iterable[Job], out: Path, config: TrainConfig) -> None:
-    """Refuse to add to results that were made with other settings.
+def check_finished(jobs: Iterable[Job], out: Path, means: Means) -> None:
+    """Refuse to add to results that were made with other settings, or of other data.
 
     Raises:
         ValueError: naming the result and what differs.
     """
     for job in jobs:
         path = result_path(out, job)
-        if job.steps is not None and path.exists():
-            kept = TrainConfig.from_dict(json.loads(path.read_text())["config"])
-            check_same(path, kept, train_config(job.row, config, job.steps))
+        if path.exists():
+            kept = json.loads(path.read_text()).get("made_with")
+            check_same(path, kept, made_with(job, means))
 
 
 def work_through(
@@ -100,6 +99,7 @@ def _do(job: Job, out: Path, means: Means, evaluate: Evaluate) -> None:
         "seconds": time.perf_counter() - started,
         "version": kd.__version__,
         "machine": machine(means.device),
+        "made_with": made_with(job, means),
         **result,
     }
     path = result_path(out, job)
@@ -119,11 +119,12 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _locks(job: Job, means: Means) -> list[Path]:
-    """Return the locks of a job: its own, and that of the denoiser it would train."""
+    """Return the locks of a job: its own, and those of the denoisers it would train."""
     folder = means.work / "locks"
     locks = [folder / f"{job.place}.lock"]
-    if job.seed is not None and job.steps is not None:
-        path = denoiser_path(means.work, job.dataset, job.row, job.seed, job.steps)
-        if not path.exists():
-            locks.append(folder / path.relative_to(means.work).with_suffix(".lock"))
+    needed = training(job, means) if job.row.trained else None
+    while needed is not None:
+        if not (means.work / needed.path).exists():
+            locks.append(folder / needed.path.with_suffix(".lock"))
+        needed = needed.start
     return locks

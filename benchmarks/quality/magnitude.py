@@ -1,6 +1,7 @@
 """Magnitude images with real Gaussian noise, as the experiments on fastMRI have them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,30 @@ CONTRASTS = ("PDw", "T2w")
 LEVELS = {13: 13 / 255, 25: 25 / 255}
 """Noise in images scaled to [0, 1]."""
 REPETITIONS = 2
+GENERATOR = 2
+"""Raise it whenever what is drawn for a subject changes."""
+
+
+def origin(level: int, split: str) -> dict[str, Any]:
+    """Return everything that decides what the subjects of a split are."""
+    return {
+        "split": split,
+        "first": _first(split),
+        "subjects": SUBJECTS[split],
+        "contrasts": list(CONTRASTS),
+        "repetitions": REPETITIONS,
+        "slices": SLICES,
+        "shape": list(SHAPE),
+        "level": level,
+        "generator": GENERATOR,
+    }
 
 
 def volumes(
     level: int, split: str, subjects: int | None = None, shape: tuple[int, int] = SHAPE
 ) -> Iterator[Volume]:
     """Yield the subjects of a split in every contrast, not those of the other data sets."""
-    first = FIRST[split] + 100_000_000
+    first = _first(split)
     for number in range(first, first + (subjects or SUBJECTS[split])):
         for index, contrast in enumerate(CONTRASTS):
             heads = [
@@ -27,6 +45,10 @@ def volumes(
                 for i in range(SLICES)
             ]
             yield noisy_volume(str(number), contrast, np.stack(heads), level, [number, index])
+
+
+def _first(split: str) -> int:
+    return FIRST[split] + 100_000_000
 
 
 def noisy_volume(

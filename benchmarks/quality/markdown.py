@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+_SPREAD = "that over seeds"
 NAMES = {
     "psnr_truth": "PSNR, dB",
     "psnr_without": "PSNR against the mean without it",
@@ -19,7 +20,7 @@ def section_text(section: dict[str, Any]) -> str:
     lead = next(name for name in rows[0] if name.startswith("psnr_"))
     columns = [name for name in NAMES if name in rows[0]]
     trained = "" if section["steps"] is None else f", {section['steps']} steps"
-    head = ["", NAMES[lead], f"minus {section['baseline']} [95 %]", "seeds"]
+    head = ["", NAMES[lead], f"minus {section['baseline']} [95 %]", _SPREAD, "seeds"]
     head += [NAMES[name] for name in columns if name != lead]
     head += ["s per slice", "training, min"]
     body = [_cells(row, lead, [n for n in columns if n != lead]) for row in rows]
@@ -31,10 +32,18 @@ def real_text(section: dict[str, Any]) -> str:
     """Return a heading and a table of unbiased errors."""
     best = section["best_comparator"] or "comparator"
     trained = "" if section["steps"] is None else f", {section['steps']} steps"
-    head = ["", "error, σ²", f"minus {best}, σ²", "seeds", "residual power, σ²"]
-    head += ["largest correlation of the residual", "s per slice", "training, min"]
+    head = ["", "error, σ²", f"minus {best}, σ²", _SPREAD, "seeds"]
+    head += [
+        "residual power, σ²",
+        "largest correlation of the residual",
+        "s per slice",
+        "training, min",
+    ]
     body = [_real_cells(row) for row in section["rows"]]
-    return f"### {section['title']}: {section['dataset']}{trained}\n\n{table(head, body)}\n"
+    title = f"### {section['title']}: {section['dataset']}{trained}"
+    if section["stress"]:
+        title += f"\n\nA stress test, outside the aim. {section['stress']}"
+    return f"{title}\n\n{table(head, body)}\n"
 
 
 def _real_cells(row: dict[str, Any]) -> list[str]:
@@ -45,6 +54,7 @@ def _real_cells(row: dict[str, Any]) -> list[str]:
         _title(row),
         f"{row['error']:.4f} ± {row['standard_error']:.4f}",
         difference,
+        number(row.get("difference_seed_spread"), 4),
         _seeds(row["seeds"], row["seed_spread"], 4),
         number(row["residual_power"], 3),
         number(row["largest_correlation"], 3),
@@ -65,6 +75,7 @@ def _cells(row: dict[str, Any], lead: str, others: Sequence[str]) -> list[str]:
         _title(row),
         number(row[lead], 2),
         number(difference, 2, sign=True) + (f" ± {half:.2f}" if half else ""),
+        number(row[f"{lead}_difference_seed_spread"], 2),
         _seeds(row["seeds"], row[f"{lead}_seed_spread"], 2),
         *(number(row[n], 4 if n.startswith("ssim") else 2) for n in others),
         number(row["seconds_per_slice"], 3),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +15,34 @@ from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.scan import Scan
 
 SHAPE, COILS, SLICES = (128, 128), 4, 4
-SUBJECTS = {"train": 32, "test": 6}
+SUBJECTS = {"train": 32, "validation": 6, "test": 6}
 REPETITIONS = {
     "train": {"T1": 3, "T2": 3, "FLAIR": 2},
+    "validation": {"T1": 6, "T2": 6, "FLAIR": 4},
     "test": {"T1": 6, "T2": 6, "FLAIR": 4},
 }
 SNR = (6.0, 9.0)
 """Mean SENSE magnitude over sigma in the object; drawn for each subject, even in the logarithm."""
-FIRST = {"train": 500_000, "test": 600_000}
+FIRST = {"train": 500_000, "validation": 600_000, "test": 800_000}
 """Number of the first subject, which is its seed: not those of the demo."""
+GENERATOR = 2
+"""Raise it whenever what is drawn for a subject changes."""
+
+
+def origin(split: str) -> dict[str, Any]:
+    """Return everything that decides what the subjects of a split are."""
+    return {
+        "split": split,
+        "first": FIRST[split],
+        "subjects": SUBJECTS[split],
+        "repetitions": REPETITIONS[split],
+        "slices": SLICES,
+        "shape": list(SHAPE),
+        "coils": COILS,
+        "snr": list(SNR),
+        "fields": [SOURCE_FIELD, FIELD],
+        "generator": GENERATOR,
+    }
 
 
 def write_study(

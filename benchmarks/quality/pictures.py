@@ -95,7 +95,8 @@ def _kept(results: Sequence[Result], work: Path) -> dict[str, Numpy]:
 
 
 def _heading(section: Mapping[str, Any]) -> str:
-    parts = [section["title"], section["dataset"], section.get("contrast")]
+    stress = "stress test" if section.get("stress") else None
+    parts = [section["title"], section["dataset"], stress, section.get("contrast")]
     return ", ".join(part for part in parts if part)
 
 

@@ -15,7 +15,8 @@ class Row:
     and of its `TrainConfig`; `paper` takes the paper's mode. `target` is the one contrast that is
     trained on and scored, `contrasts` are given beside it. `sigma` is what the noise level that
     training and inference are told is multiplied by. `denoiser_of` names the row whose denoiser is
-    used instead of training one, `inference_sigma` and `symmetries` what is then done otherwise.
+    used instead of training one, `start` the row whose denoiser training continues from;
+    `inference_sigma` and `symmetries` are what is done otherwise at inference.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Row:
     contrasts: tuple[str, ...] = ()
     sigma: float = 1.0
     denoiser_of: str | None = None
+    start: str | None = None
     inference_sigma: float = 1.0
     symmetries: int | None = None
 
@@ -36,6 +38,11 @@ class Row:
     def trained(self) -> bool:
         """Whether the row needs a trained denoiser."""
         return self.method not in NO_TRAINING
+
+    @property
+    def vst(self) -> bool:
+        """Whether magnitudes are stabilised before, and that undone behind."""
+        return bool(self.config.get("vst"))
 
     @property
     def trained_by(self) -> str:

@@ -7,9 +7,14 @@ import numpy as np
 from benchmarks.quality.volumes import Numpy, Volume
 from kspace_denoise import metrics
 from kspace_denoise.arrays import to_numpy
-from kspace_denoise.demo.cases import through_maps
 from kspace_denoise.scan import Scan
-from kspace_denoise.stages import KnownNoise, in_snr_units, known_noise, reconstruct_slice
+from kspace_denoise.stages import (
+    KnownNoise,
+    in_snr_units,
+    known_noise,
+    reconstruct_slice,
+    through_maps,
+)
 
 
 def reconstruct(

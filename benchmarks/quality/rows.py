@@ -6,6 +6,9 @@ from benchmarks.quality.registry import ROWS, TABLES, Row, Table, find_row, tabl
 
 __all__ = ["ROWS", "TABLES", "Row", "Table", "find_row"]
 
+_UNIFORM: dict[str, Any] = {"levels": "uniform"}
+_POWER: dict[str, Any] = {"weights": "power"}
+
 table(
     "methods",
     "Methods",
@@ -16,16 +19,19 @@ table(
         Row("bm3d", "bm3d", "BM3D, best strength"),
         Row("noise2void", "noise2void", "Noise2Void"),
         Row("c2s-paper", "c2s", "Corruption2Self, paper's mode", paper=True),
+        Row(
+            "c2s-paper-levels",
+            "c2s",
+            "the paper's levels and weights, our network",
+            objective=_UNIFORM | _POWER | {"unit": "peak"},
+            symmetries=1,
+        ),
+        Row("c2s-one-pass", "c2s", "our default, one pass", denoiser_of="c2s", symmetries=1),
         Row("c2s", "c2s", "Corruption2Self, our default"),
         Row("noise2noise", "noise2noise", "Noise2Noise (two repetitions)"),
         Row("supervised", "supervised", "supervised (noise-free targets)"),
     ],
 )
-
-
-_UNIFORM: dict[str, Any] = {"levels": "uniform"}
-_POWER: dict[str, Any] = {"weights": "power"}
-
 table(
     "levels-weights",
     "How noise levels are drawn, and what they weigh",
@@ -40,7 +46,7 @@ table(
             "uniform levels up to 5 σ, weight 1",
             objective=_UNIFORM | _POWER | {"maximum": 5.0, "unit": "sigma"},
         ),
-        Row("c2s-one-pass", "c2s", "our default, one pass", denoiser_of="c2s", symmetries=1),
+        "c2s-one-pass",
         "c2s-paper",
         Row(
             "c2s-paper-8",
@@ -49,6 +55,17 @@ table(
             paper=True,
             denoiser_of="c2s-paper",
             symmetries=8,
+        ),
+    ],
+)
+table(
+    "spread",
+    "Spread of the log-normal levels: a choice made on validation subjects",
+    [
+        "c2s",
+        *(
+            Row(f"c2s-spread{spread}", "c2s", f"spread {spread}", objective={"spread": spread})
+            for spread in (0.25, 0.5, 1.0)
         ),
     ],
 )
@@ -74,11 +91,17 @@ table(
     "Detail refinement",
     [
         "c2s",
-        Row("c2s-refined-paper", "c2s", "target level hidden", objective={"refinement": "paper"}),
+        Row(
+            "c2s-refined-paper",
+            "c2s",
+            "target level hidden",
+            objective={"refinement": "paper"},
+            start="c2s",
+        ),
         Row(
             "c2s-refined",
             "c2s",
-            "target level told, 0 at inference",
+            "target level told from the beginning, 0 at inference",
             objective={"refinement": "conditioned"},
             network={"target_level": True},
         ),
@@ -87,16 +110,24 @@ table(
             "c2s",
             "target level fixed, 0.3 σ",
             objective={"refinement": "fixed", "target": 0.3},
+            start="c2s",
         ),
         "c2s-paper",
-        Row("c2s-paper-refined", "c2s", "paper's mode, refined", True, {"refinement": "paper"}),
+        Row(
+            "c2s-paper-refined",
+            "c2s",
+            "paper's mode, refined",
+            True,
+            {"refinement": "paper"},
+            start="c2s-paper",
+        ),
     ],
 )
 table(
     "largest-level",
     "Largest noise level of the paper's rule, in the unit of images scaled to 1",
     [
-        "c2s-paper",
+        "c2s-paper",  # T = 10, or 5 where the paper has it
         *(
             Row(
                 f"c2s-paper-T{maximum}",
@@ -135,6 +166,7 @@ table(
             network={"level_conditioning": False, "level_attention": False, "direct": True},
         ),
         Row("c2s-direct", "c2s", "without preconditioning", network={"direct": True}),
+        Row("c2s-with-phase", "c2s", "phase left on", network={"phase_width": 0.0}),
     ],
 )
 
@@ -197,8 +229,18 @@ for _mode, _title in (("c2s", "our default"), ("c2s-paper", "paper's mode")):
         _mode,
     )
 
+_VST = {"vst": True}
+
 table(
     "stabilised",
     "Magnitude images with and without variance stabilisation",
-    ["noisy", "nlm", "c2s", Row("c2s-vst", "c2s", "with VST", config={"vst": True})],
+    [
+        "noisy",
+        "nlm",
+        Row("nlm-vst", "nlm", "non-local means with VST, best strength", config=_VST),
+        "bm3d",
+        Row("bm3d-vst", "bm3d", "BM3D with VST, best strength", config=_VST),
+        "c2s",
+        Row("c2s-vst", "c2s", "with VST", config=_VST),
+    ],
 )

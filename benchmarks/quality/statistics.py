@@ -1,6 +1,6 @@
 """Means over slices, paired intervals over subjects, spread over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -37,6 +37,21 @@ def seed_spread(results: Sequence[Result], score: str, contrast: str | None) -> 
     """Return the standard deviation over seeds of the mean over slices, None of fewer than two."""
     means = [mean(slice_means([result], score, contrast)) for result in results]
     known = [m for m in means if m is not None]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else None
+
+
+def difference_spread(
+    results: Sequence[Result], others: Sequence[Result], value: Callable[[Result], float | None]
+) -> float | None:
+    """Return the standard deviation over seeds of a difference, None of fewer than two seeds.
+
+    Seed is set against seed; what needs no training is the same for all of them.
+    """
+    theirs = {result["seed"]: value(result) for result in others}
+    pairs = [(value(r), theirs.get(r["seed"], theirs.get(None))) for r in results]
+    if len(pairs) == 1 and results[0]["seed"] is None:
+        pairs = [(pairs[0][0], other) for other in theirs.values()]
+    known = [a - b for a, b in pairs if a is not None and b is not None]
     return float(np.std(known, ddof=1)) if len(known) > 1 else None
 
 

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from benchmarks.quality.registry import Row
+from benchmarks.quality.volumes import Numpy
+from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.classical import CLASSICAL
+from kspace_denoise.units import from_unit, to_unit
 
 AnyDenoiser: TypeAlias = Callable[..., Any]
 
@@ -31,27 +35,40 @@ class Choice(NamedTuple):
         return self.strength in (min(self.tried), max(self.tried))
 
 
-def classical(method: str, strength: float) -> AnyDenoiser:
-    """Return a denoiser that needs no training, of some strength.
+def classical(row: Row, strength: float) -> AnyDenoiser:
+    """Return the denoiser of a row that needs no training, of some strength.
 
     Raises:
         ValueError: listing what there is.
     """
-    if method not in CLASSICAL:
-        raise ValueError(f"there is no method {method!r} yet; there are: {', '.join(CLASSICAL)}")
-    make: Callable[..., AnyDenoiser] = CLASSICAL[method]
-    return make(strength=strength)
+    if row.method not in CLASSICAL:
+        raise ValueError(
+            f"there is no method {row.method!r} yet; there are: {', '.join(CLASSICAL)}"
+        )
+    make: Callable[..., AnyDenoiser] = CLASSICAL[row.method]
+    denoiser = make(strength=strength)
+    return stabilised(denoiser) if row.vst else denoiser
 
 
-def best_strength(method: str, badness: Callable[[AnyDenoiser], float]) -> Choice:
+def stabilised(denoiser: AnyDenoiser) -> AnyDenoiser:
+    """Return a denoiser of magnitudes whose noise is made even first, and their bias undone."""
+
+    def denoise(image: Array, sigma: float) -> Numpy:
+        even = to_unit(image, sigma, vst=True)
+        return from_unit(to_numpy(denoiser(even, 1.0)), sigma, vst=True)
+
+    return denoise
+
+
+def best_strength(row: Row, badness: Callable[[AnyDenoiser], float]) -> Choice:
     """Try a ladder of strengths, and more while the best one stands at an end of it."""
-    ladder = [float(s) for s in LADDERS[method]]
+    ladder = [float(s) for s in LADDERS[row.method]]
     factor = ladder[1] / ladder[0]
     tried: dict[float, float] = {}
     wanted = ladder
     while True:
         for strength in wanted:
-            tried[strength] = badness(classical(method, strength))
+            tried[strength] = badness(classical(row, strength))
         best = min(tried, key=lambda s: tried[s])
         choice = Choice(best, tried[best], dict(sorted(tried.items())))
         if not choice.at_end or len(tried) >= _MOST * len(ladder):

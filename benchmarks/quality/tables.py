@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.quality.records import check_same
 from benchmarks.quality.registry import Table
 from benchmarks.quality.rows import ROWS, TABLES
 from benchmarks.quality.statistics import (
     Result,
+    difference_spread,
     mean,
     paired_difference,
     seed_spread,
@@ -26,10 +28,18 @@ class Sheet(NamedTuple):
 
 
 def read_sheets(out: Path) -> list[Sheet]:
-    """Return all results, those without training beside each length of training."""
+    """Return all results, those without training beside each length of training.
+
+    Raises:
+        ValueError: if results of one data set differ in what they were scored on, or how.
+    """
     found: dict[str, dict[int | None, dict[str, list[Result]]]] = {}
+    scored_on: dict[str, dict[str, Any]] = {}
     for path in sorted(out.glob("*/*/*.json")):
         result = json.loads(path.read_text())
+        made = result.get("made_with", {})
+        scored = {name: made.get(name) for name in ("protocol", "scored_on")}
+        check_same(path, scored, scored_on.setdefault(result["dataset"], scored))
         steps = found.setdefault(result["dataset"], defaultdict(dict))
         steps[result["steps"]].setdefault(result["row"], []).append(result)
     sheets = []
@@ -97,6 +107,11 @@ def _line(
         difference = paired_difference(slices[score], other)
         line[f"{score}_difference"] = None if difference is None else difference.mean
         line[f"{score}_difference_half"] = None if difference is None else difference.half
+        line[f"{score}_difference_seed_spread"] = difference_spread(
+            results,
+            baseline,
+            lambda result, s=score: mean(slice_means([result], s, contrast)),  # type: ignore[misc]
+        )
     line["training_seconds"] = average(results, "training_seconds")
     line["seconds_per_slice"] = average(results, "seconds_per_slice")
     chosen = results[0].get("strengths")

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.real import STRESS
 from benchmarks.quality.rows import ROWS, TABLES
-from benchmarks.quality.statistics import Result
+from benchmarks.quality.statistics import Result, difference_spread
 from benchmarks.quality.tables import Sheet, average, worth_showing
 from kspace_denoise.metrics import ErrorBlocks, error_of_blocks, unbiased_difference
 
@@ -27,6 +28,7 @@ def real_sections(sheet: Sheet) -> list[dict[str, Any]]:
             "steps": sheet.steps,
             "table": table.name,
             "title": table.title,
+            "stress": STRESS.get(sheet.dataset),
             "best_comparator": best,
             "rows": [real_line(name, sheet, best) for name in table.rows if name in sheet.results],
         }
@@ -76,6 +78,9 @@ def real_line(name: str, sheet: Sheet, best: str | None = None) -> dict[str, Any
         difference = unbiased_difference(blocks, mean_blocks(sheet.results[best]))
         line["difference"] = difference.value
         line["difference_standard_error"] = difference.standard_error
+        line["difference_seed_spread"] = difference_spread(
+            results, sheet.results[best], lambda result: result["unbiased_error"]["value"]
+        )
     return line
 
 

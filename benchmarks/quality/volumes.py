@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.quality.locks import hold
+from benchmarks.quality.records import Origin, check_same
+from kspace_denoise.formats.atomic import atomic
 
 Numpy: TypeAlias = np.ndarray[Any, Any]
 
@@ -46,6 +48,7 @@ class Volume:
         return dataclasses.replace(self, images=np.abs(self.images), truth=truth)
 
 
+_MADE_OF = "made_of.json"
 _ARRAYS = ("images", "truth", "mask")
 
 
@@ -73,21 +76,43 @@ def load_volume(folder: Path) -> Volume:
     return Volume(**arrays, **json.loads((folder / "volume.json").read_text()))
 
 
-def kept_volumes(folder: Path, make: Callable[[], Iterable[Volume]]) -> list[Volume]:
+def kept_volumes(
+    folder: Path, made_of: Origin, make: Callable[[], Iterable[Volume]]
+) -> list[Volume]:
     """Return the volumes of a folder, made first if they are not there.
 
-    A process that finds another one making them waits; what a killed one left is completed.
+    A process that finds another one making them waits; what a killed one left is completed. What
+    they are `made_of` is written beside them.
+
+    Raises:
+        ValueError: if the folder holds volumes that are made of something else.
     """
     done = folder / "complete"
     with hold(folder.with_suffix(".lock")):
         if not done.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            _begin(folder, made_of)
             for index, volume in enumerate(make()):
                 place = folder / f"{index:04d}-{volume.subject}-{volume.contrast}"
                 if not place.exists():
                     save_volume(place, volume)
             done.touch()
+        check_same(folder, _made_of(folder), made_of)
     return list(_all(folder))
+
+
+def _begin(folder: Path, made_of: Origin) -> None:
+    """Make the folder, or see that what a killed process left in it is of the same kind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(not path.name.startswith(".") for path in folder.iterdir()):
+        check_same(folder, _made_of(folder), made_of)
+    else:
+        with atomic(folder / _MADE_OF) as temporary:
+            temporary.write_text(json.dumps(made_of, indent=1))
+
+
+def _made_of(folder: Path) -> Origin | None:
+    path = folder / _MADE_OF
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _all(folder: Path) -> Iterator[Volume]:

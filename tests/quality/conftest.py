@@ -19,11 +19,11 @@ attention = []
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder laid out like M4Raw: a subject to train on and two to score, two slices each."""
+    """A folder laid out like M4Raw: a subject to train on, two to score (not those of tables)."""
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantom, "SLICES", 2)
-        for split, subjects in (("train", 1), ("test", 2)):
+        for split, subjects in (("train", 1), ("validation", 2)):
             phantom.write_study(folder, split, subjects, shape=(48, 48))
     return folder
 

@@ -77,7 +77,7 @@ def test_two_jobs_never_train_the_same_denoiser_at_once(tmp_path: Path) -> None:
 
 def test_every_row_is_complete_and_its_settings_exist() -> None:
     for row in ROWS.values():
-        config = train_config(row, TrainConfig(), 1)
+        config = train_config(row, TrainConfig(), 1, "phantom")
         if row.trained:
             make_objective(row.method, config.paper, **config.objective)
         if row.denoiser_of:
@@ -90,8 +90,8 @@ def test_every_row_is_complete_and_its_settings_exist() -> None:
 def test_rows_that_share_a_denoiser_train_it_alike() -> None:
     for row in ROWS.values():
         if row.denoiser_of:
-            mine = train_config(row, TrainConfig(), 1)
-            theirs = train_config(find_row(row.denoiser_of), TrainConfig(), 1)
+            mine = train_config(row, TrainConfig(), 1, "phantom")
+            theirs = train_config(find_row(row.denoiser_of), TrainConfig(), 1, "phantom")
             assert mine == theirs
             assert row.sigma == find_row(row.denoiser_of).sigma
 

@@ -18,9 +18,9 @@ def tested(study: Path) -> list[Volume]:
 
 
 def test_files_are_named_and_counted_like_m4raw(study: Path) -> None:
-    first = FIRST["test"]
+    first = FIRST["validation"]
     for name, count in {"T1": 6, "T2": 6, "FLAIR": 4}.items():
-        found = repetitions(study / "multicoil_test" / f"{first}_{name}01.h5")
+        found = repetitions(study / "multicoil_val" / f"{first}_{name}01.h5")
         assert [p.name for p in found] == [f"{first}_{name}{n:02d}.h5" for n in range(1, count + 1)]
     for name, count in {"T1": 3, "T2": 3, "FLAIR": 2}.items():
         found = repetitions(study / "multicoil_train" / f"{FIRST['train']}_{name}01.h5")
@@ -28,13 +28,13 @@ def test_files_are_named_and_counted_like_m4raw(study: Path) -> None:
 
 
 def test_a_scan_has_four_coils_with_correlated_noise_at_low_field(study: Path) -> None:
-    scan = kd.read(study / "multicoil_test" / f"{FIRST['test']}_T102.h5")
+    scan = kd.read(study / "multicoil_val" / f"{FIRST['validation']}_T102.h5")
     assert isinstance(scan, Scan)
     assert scan.kspace.shape == (2, 4, 48, 48)
     assert scan.field_strength == pytest.approx(0.3)
     psi = scan.noise_covariance
     assert psi is not None
-    clean = kd.read(study / "noise_free" / "multicoil_test" / f"{FIRST['test']}_T101.h5")
+    clean = kd.read(study / "noise_free" / "multicoil_val" / f"{FIRST['validation']}_T101.h5")
     assert isinstance(clean, Scan)
     noise = np.moveaxis(scan.kspace[:] - clean.kspace[:], 1, 0).reshape(4, -1)
     measured = noise @ noise.conj().T / noise.shape[1]
@@ -89,7 +89,7 @@ def test_volumes_come_back_and_are_made_once(tmp_path: Path, tested: list[Volume
         return tested[:2]
 
     for _ in range(2):
-        kept = kept_volumes(tmp_path / "all", make)
+        kept = kept_volumes(tmp_path / "all", {"first": 1}, make)
         assert [v.contrast for v in kept] == [v.contrast for v in tested[:2]]
     assert made == [1]
 

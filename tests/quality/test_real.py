@@ -3,15 +3,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
 from benchmarks.quality import real
+from benchmarks.quality.denoisers import Training
 from benchmarks.quality.evaluate import Job, Means
+from benchmarks.quality.markdown import real_text
 from benchmarks.quality.registry import find_row
 from benchmarks.quality.tables import Sheet, read_sheets
 from benchmarks.quality.tables_real import best_comparator, real_sections
 from benchmarks.quality.write import write_tables
+from kspace_denoise.arrays import to_numpy
 from kspace_denoise.fourier import fft2c
 from kspace_denoise.scan import Scan
+from kspace_denoise.stages import known_noise
 from kspace_denoise.training.config import TrainConfig
 
 SHAPE = (2, 48, 48)
@@ -96,8 +101,8 @@ def test_both_directions_train_on_one_repetition_each(
     pair = real.repeated(_scan(scene, 1), _scan(scene, 2))
     seen = []
 
-    def kept(_path: Path, _row: object, make_data: object, *_rest: object) -> object:
-        seen.append(make_data()["scans"])  # type: ignore[operator]
+    def kept(training: Training, _work: Path, make_data: object, *_rest: object) -> object:
+        seen.append(make_data(training.row)["scans"])  # type: ignore[operator]
         raise ValueError("enough") if len(seen) == 2 else _Done
 
     class _Done(Exception):  # noqa: N818
@@ -118,10 +123,74 @@ def test_no_data_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         real.data_folder()
 
 
-def test_real_scans_open_with_white_noise(real_data: Path) -> None:
-    for name in real.SCANS:
-        pair = real.open_pair(name, real_data)
-        a, b = pair.images
-        outside = ~pair.mask
-        ratio = np.mean(np.abs(a - b)[outside] ** 2) / 4
-        assert 0.8 < ratio < 1.3, name  # what was measured in k-space is what repetitions show
+def test_stress_scans_are_marked_in_tables() -> None:
+    assert set(real.WHITE) | set(real.STRESS) == set(real.SCANS)
+    assert not set(real.WHITE) & set(real.STRESS)
+    row = {"row": "noisy", "title": "", "seeds": 1, "error": 1.0, "standard_error": 0.0}
+    row |= {"seed_spread": None, "residual_power": 0.0, "largest_correlation": None}
+    row |= {"seconds_per_slice": 0.0, "training_seconds": None}
+    section = {"dataset": "x", "steps": None, "title": "Methods", "best_comparator": None}
+    for stress in (None, "Its noise is coloured."):
+        text = real_text({**section, "stress": stress, "rows": [row]})
+        assert ("outside the aim. Its noise is coloured." in text) == (stress is not None)
+
+
+def _neighbours(image: np.ndarray, mask: np.ndarray, axis: int) -> tuple[float, int]:
+    """Return the correlation of neighbours inside a mask, and how many there are."""
+    moved = [np.moveaxis(x, axis, -1) for x in (image, mask)]
+    both = moved[1][..., 1:] & moved[1][..., :-1]
+    one, other = moved[0][..., 1:][both], moved[0][..., :-1][both]
+    power = np.sum(np.abs(one) ** 2) + np.sum(np.abs(other) ** 2)
+    return float(2 * np.sum((one * other.conj()).real) / power), int(both.sum())
+
+
+def _bands(image: np.ndarray, mask: np.ndarray, axis: int) -> list[float]:
+    """Return the power of an image in thirds of k-space, from the centre out, over its mean."""
+    power = np.abs(fft2c(np.where(mask, image, 0))) ** 2
+    line = np.moveaxis(power, axis, -1).mean(axis=(0, 1))
+    distance = np.abs(np.arange(line.size) - line.size // 2)
+    return [
+        float(part.mean() / line.mean()) for part in np.array_split(line[distance.argsort()], 3)
+    ]
+
+
+def test_noise_of_the_white_set_is_white_inside_the_object(real_data: Path) -> None:
+    pair = real.open_pair("real-flair-cage-removed", real_data)
+    difference = (pair.images[0] - pair.images[1]) / np.sqrt(1 + pair.sigmas[1] ** 2)
+    level = np.sqrt(np.mean(np.abs(difference[pair.mask]) ** 2) / 2)
+    assert level == pytest.approx(1, abs=5 / np.sqrt(4 * pair.mask.sum()))
+    for axis in (-2, -1):
+        correlation, count = _neighbours(difference, pair.mask, axis)
+        assert abs(correlation) < 4 / np.sqrt(2 * count)
+        # A third of k-space holds a third of the masked image's degrees of freedom.
+        for power in _bands(difference, pair.mask, axis):
+            assert power == pytest.approx(1, abs=4 / np.sqrt(pair.mask.sum() / 3))
+
+
+def test_noise_of_fisp_far_from_the_object_is_white_and_a_little_louder(real_data: Path) -> None:
+    """The two halves add up to the image itself; what was drawn in between says nothing."""
+    pair = real.open_pair("real-fisp", real_data)
+    image = (pair.images[0] + pair.images[1]) / np.sqrt(2)
+    far = ~binary_dilation(pair.mask, np.ones((1, 3, 3)), iterations=8)
+    level = np.sqrt(np.mean(np.abs(image[far]) ** 2) / 2)
+    assert level == pytest.approx(1.045, abs=4 / np.sqrt(4 * far.sum()))
+    for axis in (-2, -1):
+        correlation, count = _neighbours(image, far, axis)
+        assert abs(correlation) < 4 / np.sqrt(2 * count)
+
+
+def test_noise_of_the_stress_scans_is_not_what_is_told(real_data: Path) -> None:
+    raw = real.open_pair("real-flair-cage-raw", real_data)
+    told = to_numpy(known_noise(real._scan(_file(real_data, "real-flair-cage-raw"))).profile)
+    seen = np.abs(raw.images[0] - raw.images[1]) * told / 2
+    thirds = np.array_split(np.arange(len(told)), 3)
+    levels = [np.sqrt(np.mean(told[i] ** 2)) for i in thirds]
+    assert levels == pytest.approx([0.78, 1.16, 1.01], abs=0.02)
+    levels = [np.sqrt(np.mean(seen[:, i] ** 2)) for i in thirds]
+    assert levels == pytest.approx([0.75, 1.00, 1.01], abs=0.02)
+    spectrum = known_noise(real._scan(_file(real_data, "real-flair-nocage-removed"))).spectrum
+    assert (spectrum.min(), spectrum.max()) == pytest.approx((0.63, 1.32), abs=0.01)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / real.SCANS[name].format(1)

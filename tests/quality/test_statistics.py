@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from benchmarks.quality.statistics import paired_difference, seed_spread, slice_means
-from benchmarks.quality.strengths import best_strength, classical
+from benchmarks.quality.rows import Row, find_row
+from benchmarks.quality.statistics import (
+    difference_spread,
+    paired_difference,
+    seed_spread,
+    slice_means,
+)
+from benchmarks.quality.strengths import best_strength, classical, stabilised
 
 
 def _result(values: list[float]) -> dict[str, object]:
@@ -54,17 +60,45 @@ def test_coverage_of_the_interval_is_95_percent() -> None:
 
 def test_best_strength_is_never_left_at_an_end() -> None:
     for wanted in (0.1, 0.8, 5.0):
-        choice = best_strength("nlm", lambda d, w=wanted: abs(np.log(d.strength / w)))  # type: ignore[misc]
+        choice = best_strength(find_row("nlm"), lambda d, w=wanted: abs(np.log(d.strength / w)))  # type: ignore[misc]
         assert not choice.at_end
         assert len(choice.tried) >= 12
         assert choice.strength == pytest.approx(wanted, rel=0.1)
 
 
 def test_a_hopeless_search_ends_and_says_so() -> None:
-    choice = best_strength("nlm", lambda d: d.strength)
+    choice = best_strength(find_row("nlm"), lambda d: d.strength)
     assert choice.at_end
 
 
 def test_an_unknown_comparator_is_refused() -> None:
     with pytest.raises(ValueError, match="no method 'median'"):
-        classical("median", 1.0)
+        classical(Row("median", "median"), 1.0)
+
+
+def test_spread_of_a_difference_sets_seed_against_seed() -> None:
+    ours = [{"seed": seed, "psnr": 20.0 + seed} for seed in range(3)]
+    theirs = [{"seed": seed, "psnr": 19.0 + 3 * seed} for seed in range(3)]
+    untrained = [{"seed": None, "psnr": 18.0}]
+    assert difference_spread(ours, theirs, lambda r: r["psnr"]) == pytest.approx(2)
+    assert difference_spread(ours, untrained, lambda r: r["psnr"]) == pytest.approx(1)
+    assert difference_spread(untrained, ours, lambda r: r["psnr"]) == pytest.approx(1)
+    assert difference_spread(ours[:1], theirs, lambda r: r["psnr"]) is None
+
+
+def test_a_stabilised_comparator_sees_even_noise_and_leaves_no_bias() -> None:
+    sigma, amplitude = 0.2, 0.3
+    noise = np.random.default_rng(0).normal(0, sigma, (2, 100, 100))
+    magnitudes = np.hypot(amplitude + noise[0], noise[1])
+    seen = {}
+
+    def mean(even: np.ndarray, level: float) -> np.ndarray:
+        seen["level"], seen["spread"] = level, even.std()
+        return np.full_like(even, even.mean())
+
+    found = stabilised(mean)(magnitudes, sigma)
+    assert seen["level"] == 1
+    assert seen["spread"] == pytest.approx(1, abs=0.02 + 5 / np.sqrt(2e4))
+    error = 5 * sigma / (0.3 * np.sqrt(1e4))  # 0.3: the least slope of the transform
+    assert found.mean() == pytest.approx(amplitude, abs=error)
+    assert magnitudes.mean() > amplitude + 2 * error

@@ -1,0 +1,56 @@
+"""What the data sets are made of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.quality import magnitude, phantom, real
+from benchmarks.quality.records import Origin
+
+
+class Sources(NamedTuple):
+    """Where data come from: what is made is kept in `work`; `folder` and `lists` are the user's.
+
+    `lists` holds the file names of a split, where they are not all files of its folder.
+    """
+
+    work: Path
+    folder: Path | None = None
+    lists: dict[str, Sequence[str]] = {}  # noqa: RUF012 - never changed
+
+
+def origin(name: str, split: str, sources: Sources) -> Origin:
+    """Return what a split ("train" or "test") of a data set is made of.
+
+    Raises:
+        ValueError: if the data set needs the user's folder, or has no use for a list.
+        FileNotFoundError: if a folder or file is not there.
+    """
+    if name in real.SCANS:
+        return {"data": name, **real.origin(name, real.data_folder())}
+    if name in ("phantom", "phantom-validation"):
+        # Both train on the same subjects, and so share what is trained.
+        which = "validation" if split == "test" and name != "phantom" else split
+        return {"data": "phantom", **phantom.origin(which)}
+    if name == "rician":
+        return {**origin("phantom", split, sources), "data": name}
+    if name.startswith("magnitude"):
+        return {"data": name, **magnitude.origin(level(name), split)}
+    names = sources.lists.get(split)
+    if names is not None and not name.startswith("fastmri"):
+        raise ValueError(f"{name} takes all files of its folders: lists are for fastmri")
+    folder = str(_user_folder(name, sources).resolve())
+    return {"data": name, "folder": folder, "list": None if names is None else list(names)}
+
+
+def level(name: str) -> int:
+    """Return the noise level that stands in the name of a data set."""
+    return int(name.rsplit("-", 1)[1])
+
+
+def _user_folder(name: str, sources: Sources) -> Path:
+    if sources.folder is None:
+        raise ValueError(f"{name} needs the folder of the data: --folder DIR")
+    if not sources.folder.is_dir():
+        raise FileNotFoundError(f"{sources.folder}: no such folder")
+    return sources.folder
