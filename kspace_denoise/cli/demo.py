@@ -38,7 +38,7 @@ from kspace_denoise.stages import check_cartesian
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    default=3.0,
+    default=2.5,
     show_default=True,
     help="Training time on phantoms; a raw file takes 0.4 of it more for each stage.",
 )

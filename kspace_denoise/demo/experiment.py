@@ -23,7 +23,7 @@ class Settings:
     """
 
     seed: int = 0
-    minutes: float = 3.0
+    minutes: float = 2.5
     device: str = "cpu"
     config: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     tell: Callable[[str], None] = lambda _sentence: None
