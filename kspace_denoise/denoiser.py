@@ -69,9 +69,7 @@ class Denoiser:
 
         `condition` `(..., contrasts, y, x)` holds the same slices in the other contrasts that the
         denoiser was trained with, in that order, each in a unit of its own. `condition_sigma` is
-        their noise: a number, one per contrast, or a map that broadcasts against them. Only how it
-        varies over an image matters, as contrasts are scaled to one strength; None takes it as
-        even (which with `vst` does not do).
+        their noise: a number, one per contrast, or a map that broadcasts against them.
 
         Raises:
             ValueError: if sigma is not positive and finite or does not fit the image, the image is
@@ -183,10 +181,8 @@ def _checked_condition(condition: Array, noisy: Numpy) -> int:
 def _condition_in_unit(condition: Array, sigma: Array | float | None, vst: bool) -> Numpy:
     """Return the contrasts in SNR units; one sigma per contrast may be given without (y, x)."""
     if sigma is None:
-        if vst:
-            raise ValueError("with vst the noise of the other contrasts matters: give their sigma")
-        sigma = 1.0
-    elif np.ndim(sigma) == 1:
+        raise ValueError("the other contrasts come without their noise: give condition_sigma")
+    if np.ndim(sigma) == 1:
         sigma = to_numpy(sigma)[:, None, None]
     try:
         noise = checked_sigma(sigma, condition.shape)

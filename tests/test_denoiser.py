@@ -116,14 +116,14 @@ def test_other_contrasts_follow_the_image_through_all_symmetries(kind, rng):
     image = complex_array(rng, (3, 12, 15))
     image /= np.sqrt(np.mean(np.abs(image) ** 2, axis=(-2, -1), keepdims=True))
     condition = np.stack([1 + 0 * image, 40 * image], axis=-3)
-    joined = f(kind(image), 1.0, kind(condition))
+    joined = f(kind(image), 1.0, kind(condition), 1.0)
     assert_same_kind(joined, kind(image))
     np.testing.assert_allclose(np.asarray(joined), 2 * image, rtol=1e-4, atol=1e-4)
-    one = f(image[1], 1.0, condition=condition[1])
+    one = f(image[1], 1.0, condition=condition[1], condition_sigma=1.0)
     np.testing.assert_allclose(one, 2 * image[1], rtol=1e-4, atol=1e-4)
     many = np.concatenate([image] * 4)  # more than are denoised at once
     np.testing.assert_allclose(
-        f(many, 1.0, np.concatenate([condition] * 4)), 2 * many, rtol=1e-4, atol=1e-4
+        f(many, 1.0, np.concatenate([condition] * 4), 1.0), 2 * many, rtol=1e-4, atol=1e-4
     )
 
 
@@ -131,7 +131,7 @@ def test_the_noise_of_other_contrasts_is_a_number_one_each_or_a_map(rng):
     f = with_contrasts(2, Joined())
     image, condition = complex_array(rng, (2, 12, 15)), complex_array(rng, (2, 2, 12, 15))
     before = condition.copy()
-    plain = f(image, 1.0, condition)
+    plain = f(image, 1.0, condition, 1.0)
     for even in (3.0, [0.5, 2.0], np.full((2, 2, 1, 1), 7.0)):
         sigma = np.asarray(even) if isinstance(even, list) else even
         np.testing.assert_allclose(f(image, 1.0, condition, sigma), plain, rtol=1e-4, atol=1e-4)
@@ -152,6 +152,8 @@ def test_contrasts_that_do_not_fit_are_refused(rng):
         f(image, 1.0, np.repeat(condition, 2, axis=1))
     with pytest.raises(ValueError, match="uses no other contrasts, and 1 were given"):
         denoiser()(image, 1.0, condition)
+    with pytest.raises(ValueError, match="come without their noise: give condition_sigma"):
+        f(image, 1.0, condition)
     for bad in (condition[:1], condition[..., 1:], condition[:, 0]):
         with pytest.raises(ValueError, match="expected the same slices in other contrasts"):
             f(image, 1.0, bad)
@@ -200,8 +202,6 @@ def test_vst_refusals(rng):
         f(complex_array(rng, (8, 8)), 1.0)
     with pytest.raises(ValueError, match="negative values"):
         f(-magnitude, 1.0)
-    with pytest.raises(ValueError, match="with vst the noise of the other contrasts matters"):
-        magnitude_denoiser(1)(magnitude, 1.0, magnitude[None])
 
 
 def test_images_are_denoised_one_by_one(rng):

@@ -155,15 +155,12 @@ def run(row: Row, denoiser: AnyDenoiser, volume: Volume, volumes: list[Volume]) 
         return to_numpy(denoiser(np.asarray(volume.images[0]), factor * volume.sigma))
     others = partners(row, volume, volumes)
     condition = np.stack([p.images[0] for p in others], axis=-3)
-    levels = {p.sigma for p in others}
-    if len(levels) > 1:
-        raise ValueError(f"{row.name}: the contrasts have different noise levels {levels}")
     return to_numpy(
         denoiser(
             np.asarray(volume.images[0]),
             factor * volume.sigma,
             condition=condition,
-            condition_sigma=factor * levels.pop(),
+            condition_sigma=factor * np.array([p.sigma for p in others]),
         )
     )
 

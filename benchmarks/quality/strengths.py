@@ -6,10 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from benchmarks.quality.registry import Row
-from benchmarks.quality.volumes import Numpy
-from kspace_denoise.arrays import Array, to_numpy
-from kspace_denoise.classical import CLASSICAL
-from kspace_denoise.units import from_unit, to_unit
+from kspace_denoise.classical import CLASSICAL, Stabilised
 
 AnyDenoiser: TypeAlias = Callable[..., Any]
 
@@ -47,17 +44,7 @@ def classical(row: Row, strength: float) -> AnyDenoiser:
         )
     make: Callable[..., AnyDenoiser] = CLASSICAL[row.method]
     denoiser = make(strength=strength)
-    return stabilised(denoiser) if row.vst else denoiser
-
-
-def stabilised(denoiser: AnyDenoiser) -> AnyDenoiser:
-    """Return a denoiser of magnitudes whose noise is made even first, and their bias undone."""
-
-    def denoise(image: Array, sigma: float) -> Numpy:
-        even = to_unit(image, sigma, vst=True)
-        return from_unit(to_numpy(denoiser(even, 1.0)), sigma, vst=True)
-
-    return denoise
+    return Stabilised(denoiser) if row.vst else denoiser
 
 
 def best_strength(row: Row, badness: Callable[[AnyDenoiser], float]) -> Choice:

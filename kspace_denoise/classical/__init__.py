@@ -6,6 +6,7 @@ from typing import Any
 from kspace_denoise.arrays import Array
 from kspace_denoise.classical.bm3d import BM3D
 from kspace_denoise.classical.nlm import NonLocalMeans
+from kspace_denoise.classical.stabilised import Stabilised
 from kspace_denoise.classical.wavelet import Wavelet
 
 CLASSICAL: dict[str, Callable[..., Callable[[Array, Any], Array]]] = {
@@ -15,4 +16,4 @@ CLASSICAL: dict[str, Callable[..., Callable[[Array, Any], Array]]] = {
 }
 """Denoisers that need no training, by the name that is used everywhere; each takes its strength."""
 
-__all__ = ["BM3D", "CLASSICAL", "NonLocalMeans", "Wavelet"]
+__all__ = ["BM3D", "CLASSICAL", "NonLocalMeans", "Stabilised", "Wavelet"]

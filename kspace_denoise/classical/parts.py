@@ -43,13 +43,3 @@ def to_parts(images: Tensor) -> Tensor:
 def to_image(parts: Tensor) -> Tensor:
     """Return `(images, 2, y, x)` as complex images `(images, y, x)`."""
     return torch.complex(parts[:, 0], parts[:, 1])
-
-
-def check_phase_width(width: float) -> None:
-    """Refuse a width that is none.
-
-    Raises:
-        ValueError: if it is negative, NaN or infinite.
-    """
-    if not 0 <= width < np.inf:
-        raise ValueError(f"phase_width is {width}, expected pixels, or 0 to leave the phase on")

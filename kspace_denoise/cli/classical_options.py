@@ -6,12 +6,11 @@ from pathlib import Path
 import click
 
 from kspace_denoise.arrays import Array, to_numpy
-from kspace_denoise.classical import CLASSICAL
+from kspace_denoise.classical import CLASSICAL, Stabilised
 from kspace_denoise.cli.common import Decorator, to_device
 from kspace_denoise.cli.options import group, together
 from kspace_denoise.denoiser import load
 from kspace_denoise.pipeline import AnyDenoiser
-from kspace_denoise.units import from_unit, to_unit
 
 ABOUT = {
     "nlm": "non-local means: averages pixels whose surroundings look alike; strength is h / sigma.",
@@ -24,21 +23,16 @@ ABOUT = {
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A classical denoiser on a device, with the noise of magnitudes made even where asked for."""
+    """A classical denoiser on a device."""
 
     inner: AnyDenoiser
     method: str
     device: str
-    vst: bool
     stage = None
 
     def __call__(self, image: Array, sigma: Array | float) -> Array:
         """Denoise images `(..., y, x)`, numpy in and out."""
-        if not self.vst:
-            return to_numpy(self.inner(to_device(image, self.device), sigma))
-        even = to_unit(image, sigma, vst=True)
-        clean = to_numpy(self.inner(to_device(even, self.device), 1.0))
-        return from_unit(clean, sigma, vst=True)
+        return to_numpy(self.inner(to_device(image, self.device), sigma))
 
 
 def classical_options() -> Decorator:
@@ -72,7 +66,7 @@ def find_denoiser(
     if model in CLASSICAL:
         make = CLASSICAL[model]
         inner = make() if strength is None else make(strength)
-        return Prepared(inner, model, device, vst)
+        return Prepared(Stabilised(inner) if vst else inner, model, device)
     if not Path(model).exists():
         raise FileNotFoundError(
             f"{model} is neither a file nor a method that needs no training; of those there is: "

@@ -9,7 +9,7 @@ from benchmarks.quality.statistics import (
     seed_spread,
     slice_means,
 )
-from benchmarks.quality.strengths import best_strength, classical, stabilised
+from benchmarks.quality.strengths import best_strength, classical
 
 
 def _result(values: list[float]) -> dict[str, object]:
@@ -84,21 +84,3 @@ def test_spread_of_a_difference_sets_seed_against_seed() -> None:
     assert difference_spread(ours, untrained, lambda r: r["psnr"]) == pytest.approx(1)
     assert difference_spread(untrained, ours, lambda r: r["psnr"]) == pytest.approx(1)
     assert difference_spread(ours[:1], theirs, lambda r: r["psnr"]) is None
-
-
-def test_a_stabilised_comparator_sees_even_noise_and_leaves_no_bias() -> None:
-    sigma, amplitude = 0.2, 0.3
-    noise = np.random.default_rng(0).normal(0, sigma, (2, 100, 100))
-    magnitudes = np.hypot(amplitude + noise[0], noise[1])
-    seen = {}
-
-    def mean(even: np.ndarray, level: float) -> np.ndarray:
-        seen["level"], seen["spread"] = level, even.std()
-        return np.full_like(even, even.mean())
-
-    found = stabilised(mean)(magnitudes, sigma)
-    assert seen["level"] == 1
-    assert seen["spread"] == pytest.approx(1, abs=0.02 + 5 / np.sqrt(2e4))
-    error = 5 * sigma / (0.3 * np.sqrt(1e4))  # 0.3: the least slope of the transform
-    assert found.mean() == pytest.approx(amplitude, abs=error)
-    assert magnitudes.mean() > amplitude + 2 * error
