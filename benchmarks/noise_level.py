@@ -21,6 +21,7 @@ from kspace_denoise.fourier import fft2c, ifft2c
 
 Numpy: TypeAlias = np.ndarray[Any, Any]
 LEVELS = (0.01, 0.03, 0.05, 0.1, 0.2)
+FIRST = 1000  # the rules of refusal were settled on heads 0 to 3
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Numpy:
@@ -91,7 +92,7 @@ def main() -> None:
     found: dict[str, list[float]] = {}
     naive: dict[str, list[float]] = {}
     rule: Callable[..., Any] = wavelet_rule
-    for seed in range(seeds):
+    for seed in range(FIRST, FIRST + seeds):
         rng = np.random.default_rng(seed)
         for contrast in ("T1w", "T2w", "FLAIR"):
             for side in (128, 256):
