@@ -19,9 +19,12 @@ _TRAINED_LONGER = ("c2s", "c2s-paper", "noise2void", "noise2noise", "supervised"
 
 
 def draw_sigma(sections: Sequence[dict[str, Any]], path: Path) -> bool:
-    """Draw the loss by a wrong noise level over its factor; tell whether there was any."""
-    chosen = [s for s in sections if s["table"] in _SWEEPS and s["contrast"] == "all contrasts"]
-    chosen = chosen or [s for s in sections if s["table"] in _SWEEPS]
+    """Draw the loss by a wrong noise level over its factor; tell whether there was any.
+
+    Each table is drawn once: over all contrasts where it has them, after its longest training.
+    """
+    swept = sorted((s for s in sections if s["table"] in _SWEEPS), key=_worth)
+    chosen = list({s["table"]: s for s in swept}.values())
     if not chosen:
         return False
     figure = Figure(figsize=(5, 3.5), layout="constrained")
@@ -29,13 +32,17 @@ def draw_sigma(sections: Sequence[dict[str, Any]], path: Path) -> bool:
     for section in chosen:
         points = sorted(_points(section))
         factors, losses, halves = zip(*points, strict=True)
-        label = _SWEEPS[section["table"]]
+        label = f"{_SWEEPS[section['table']]}, {section['steps']} steps"
         axes.errorbar(factors, losses, yerr=halves, marker="o", capsize=2, label=label)
     axes.set_xlabel("noise level that is told / true one")
     axes.set_ylabel("PSNR minus that at the true level, dB")
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)
     return True
+
+
+def _worth(section: dict[str, Any]) -> tuple[bool, int]:
+    return section["contrast"] == "all contrasts", section["steps"] or 0
 
 
 def _points(section: dict[str, Any]) -> list[tuple[float, float, float]]:

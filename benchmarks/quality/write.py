@@ -36,7 +36,7 @@ def _write_dataset(stem: Path, sheets: Sequence[Sheet], work: Path) -> list[Path
     others: dict[str, Callable[[Path], bool]] = {
         "images": lambda path: draw_panel(last, TABLES["methods"].rows, work, path),
         "residuals": lambda path: draw_correlations(last, path),
-        "sigma": lambda path: not real and draw_sigma(_of(made, last), path),
+        "sigma": lambda path: not real and draw_sigma(made, path),
         "steps": lambda path: draw_steps(sheets, path),
     }
     for name, drawn in others.items():
@@ -63,10 +63,6 @@ def _tables_drawn(stem: Path, made: Sequence[dict[str, Any]]) -> list[Path]:
         paths.append(_beside(stem, name))
         draw_table(section, paths[-1])
     return paths
-
-
-def _of(made: Sequence[dict[str, Any]], sheet: Sheet) -> list[dict[str, Any]]:
-    return [section for section in made if section["steps"] == sheet.steps]
 
 
 def _beside(stem: Path, name: str, suffix: str = ".png") -> Path:
