@@ -6,7 +6,7 @@ from benchmarks.quality.registry import ROWS, TABLES, Row, Table, find_row, tabl
 
 __all__ = ["ROWS", "TABLES", "Row", "Table", "find_row"]
 
-_UNIFORM: dict[str, Any] = {"levels": "uniform"}
+_UNIFORM: dict[str, Any] = {"levels": "uniform", "unit": "peak"}  # up to the paper's T
 _POWER: dict[str, Any] = {"weights": "power"}
 
 table(
@@ -23,7 +23,7 @@ table(
             "c2s-paper-levels",
             "c2s",
             "the paper's levels and weights, our network",
-            objective=_UNIFORM | _POWER | {"unit": "peak"},
+            objective=_UNIFORM | _POWER,
             symmetries=1,
         ),
         Row("c2s-one-pass", "c2s", "our default, one pass", denoiser_of="c2s", symmetries=1),
@@ -38,12 +38,18 @@ table(
     [
         "c2s",
         Row("c2s-power", "c2s", "log-normal levels, weight 1", objective=_POWER),
-        Row("c2s-uniform", "c2s", "uniform levels, equalised weights", objective=_UNIFORM),
-        Row("c2s-uniform-power", "c2s", "uniform levels, weight 1", objective=_UNIFORM | _POWER),
+        Row("c2s-uniform", "c2s", "uniform up to T, equalised weights", objective=_UNIFORM),
+        Row(
+            "c2s-uniform-power",
+            "c2s",
+            "uniform up to T, weight 1",
+            objective=_UNIFORM | _POWER,
+            denoiser_of="c2s-paper-levels",
+        ),
         Row(
             "c2s-5sigma-power",
             "c2s",
-            "uniform levels up to 5 σ, weight 1",
+            "uniform up to 5 σ, weight 1",
             objective=_UNIFORM | _POWER | {"maximum": 5.0, "unit": "sigma"},
         ),
         "c2s-one-pass",

@@ -11,11 +11,11 @@ class Doorway(nn.Module):
     """Let a network of real channels estimate the clean image from a noisy one.
 
     Images (batch, y, x), complex or real, in a unit in which they are of order one; noise levels
-    (batch,) in that unit, per real component. The network sees an input of unit variance,
-    `x / √(1 + level²)`, and supplies what the linear shrinkage `x / (1 + level²)` misses (the
+    (batch,) in that unit, per real component. The network sees `x / √(1 + level²)`, of order one at
+    every level, and supplies what the linear shrinkage `x / (1 + level²)` misses (the
     preconditioning of Karras et al., NeurIPS 2022, eq. 7, with σ_data = 1), so that an untrained
-    network already shrinks by the right amount at every level. With `direct` its output is the
-    image itself, of the same input.
+    network already shrinks, by the right amount where `x` is mostly signal. With `direct` its
+    output is the image itself, of the same input.
 
     `condition` (batch, contrasts, y, x) holds the same slices in other contrasts, of order one and
     of the dtype of `x`; the network sees them as they are. `target` (batch,) is the noise level to

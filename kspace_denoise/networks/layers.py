@@ -48,8 +48,9 @@ class Attention(nn.Module):
     """Self-attention over pixels whose queries are biased by the noise level (NVC-MSA).
 
     The paper adds such a bias to queries, keys and values. On keys it adds the same number to all
-    logits of a query and cancels in the softmax; on values it adds a constant per channel, which
-    the block's bias already does. Only the queries' bias acts, so only that is here. With
+    logits of a query and cancels in the softmax; on values it adds a number per channel
+    that depends on the level alone, as the shifts of the residual blocks already do. Only the
+    queries' bias does something new, so only that is here. With
     `features` 0 there is none: plain attention.
     """
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,10 @@ from kspace_denoise.training.parts import Parts, mixed_seed
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
 DIVERGED = 100.0
-"""A loss that is so many times the smallest before it will not come back."""
+"""A loss that is so many times the median before it will not come back."""
+
+FREE = ("minutes", "steps", "learning_rate", "checkpoint_seconds", "symmetries", "compile")
+"""Settings that may be others when a run is resumed."""
 
 
 @dataclasses.dataclass
@@ -73,7 +77,8 @@ class Trainer:
         """Train to the end and return the averaged weights.
 
         Raises:
-            TrainingDivergedError: if a gradient is not finite; the last checkpoint stays.
+            TrainingDivergedError: if a gradient is not finite or the loss explodes; the last
+                checkpoint stays, from which a lower learning rate may go on.
         """
         self.network.train()
         with Parts(self._compiled, self.objective, self.device, self.config.parts) as parts:
@@ -105,7 +110,7 @@ class Trainer:
         loss = parts.gradient(batch.to(self.device), seed)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip, foreach=True)
         if not torch.isfinite(norm):
-            raise _diverged(f"the gradient of step {step} is not finite")
+            raise self._diverged(f"the gradient of step {step} is not finite")
         self.optimiser.step()
         self._follow(step)
         self._recent.append(loss)
@@ -138,10 +143,18 @@ class Trainer:
             return
         mean = float(torch.stack(self._recent).mean())
         self._recent = []
-        smallest = min((loss for _, loss in self.progress.losses), default=mean)
-        if mean > DIVERGED * smallest:
-            raise _diverged(f"the loss has grown from {smallest:.3g} to {mean:.3g}")
+        usual = statistics.median([loss for _, loss in self.progress.losses] or [mean])
+        if mean > DIVERGED * usual:
+            raise self._diverged(f"the loss has grown from {usual:.3g} to {mean:.3g}")
         self.progress.losses.append((self.progress.step, mean))
+
+    def _diverged(self, sign: str) -> "TrainingDivergedError":
+        advice = "set learning_rate lower and start again"
+        if self.checkpoint is not None and self.checkpoint.exists():
+            advice = (
+                f"{self.checkpoint} holds the last good state: set learning_rate lower and resume"
+            )
+        return TrainingDivergedError(f"training diverged: {sign}; {advice}")
 
     def save(self) -> None:
         """Write the checkpoint: weights, their average, the optimiser's moments, progress."""
@@ -157,10 +170,13 @@ class Trainer:
         return {"progress": dataclasses.asdict(self.progress)}
 
     def identity(self) -> dict[str, Any]:
-        """Return what must agree between a checkpoint and the run that resumes it."""
+        """Return what must agree between a checkpoint and the run that resumes it.
+
+        The learning rate need not: a run that diverged goes on with a lower one.
+        """
         objective = {"name": type(self.objective).__name__, **dataclasses.asdict(self.objective)}
         config = self.config.to_dict()
-        for free in ("minutes", "steps", "checkpoint_seconds", "symmetries", "compile"):
+        for free in FREE:
             config.pop(free)
         data = self.images.identity()
         return _plain({"seed": self.seed, "config": config, "objective": objective, "data": data})
@@ -206,12 +222,6 @@ class Trainer:
 
 class TrainingDivergedError(ValueError):
     """Training went to infinity and was stopped."""
-
-
-def _diverged(sign: str) -> TrainingDivergedError:
-    return TrainingDivergedError(
-        f"training diverged: {sign}; the last checkpoint is kept; lower learning_rate"
-    )
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """The loop: progress, exact resume after a kill, and refusals."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -129,17 +130,34 @@ def test_minutes_plan_the_number_of_steps():
     assert time.monotonic() - started < 60
 
 
-def test_divergence_stops_with_a_sentence_and_keeps_the_last_checkpoint(tmp_path):
+def test_a_run_that_diverged_goes_on_from_its_checkpoint_with_a_lower_rate(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     run = trainer(checkpoint=path)
+    draw = NoisyImages.draw
 
     def spoil(progress):
         if progress.step == 20:
-            run.images = NoisyImages(tuple(image * torch.nan for image in run.images.images))
+            monkeypatch.setattr(NoisyImages, "draw", lambda *given: _not_finite(draw(*given)))
 
     with pytest.raises(TrainingDivergedError, match="gradient of step 20 is not finite"):
         run.run(spoil)
     assert read_tensors(path)[1]["progress"]["step"] == 20
+    monkeypatch.undo()
+    slower = trainer(TINY.replace(learning_rate=1e-5), checkpoint=path)
+    slower.resume()
+    slower.run()
+    assert slower.progress.step == TINY.steps
+
+
+def _not_finite(batch):
+    return dataclasses.replace(batch, image=batch.image * torch.nan)
+
+
+def test_divergence_without_a_checkpoint_does_not_speak_of_one():
+    run = trainer()
+    run.images = NoisyImages(tuple(image * torch.nan for image in run.images.images))
+    with pytest.raises(TrainingDivergedError, match="learning_rate lower and start again"):
+        run.run()
 
 
 def test_a_loss_that_explodes_stops_the_run_before_the_checkpoint_is_spoilt(tmp_path):
@@ -153,7 +171,7 @@ def test_a_loss_that_explodes_stops_the_run_before_the_checkpoint_is_spoilt(tmp_
                     parameter.fill_(100.0)
 
     with pytest.raises(
-        TrainingDivergedError, match=r"the loss has grown from .* the last checkpoint"
+        TrainingDivergedError, match=r"the loss has grown from .* holds the last good state"
     ):
         run.run(spoil)
     assert read_tensors(path)[1]["progress"]["step"] == 20
