@@ -168,10 +168,10 @@ table(
         Row(
             "c2s-untimed",
             "c2s",
-            "U-Net without the noise level",
+            "not told the noise level, image as output",
             network={"level_conditioning": False, "level_attention": False, "direct": True},
         ),
-        Row("c2s-direct", "c2s", "without preconditioning", network={"direct": True}),
+        Row("c2s-direct", "c2s", "image as output, without preconditioning", network={"direct": True}),
         Row("c2s-with-phase", "c2s", "phase left on", network={"phase_width": 0.0}),
     ],
 )
