@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.quality import fastmri
 from benchmarks.quality.datasets import GROUPS, SPLITS, expand, open_dataset, why_not
 from benchmarks.quality.evaluate import Job, Means
 from benchmarks.quality.jobs import check_finished, list_jobs, result_path, work_through
@@ -43,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     sources = Sources(options.work, options.folder, _lists(options))
     names = dict.fromkeys(job.dataset for job in jobs)
     origins = {name: {split: origin(name, split, sources) for split in SPLITS} for name in names}
+    if options.folder and any(name.startswith("fastmri") for name in names):
+        fastmri.check_apart(options.folder, sources.lists)
     means = Means(options.work, config, options.device, watch, origins)
     check_finished(jobs, options.out, means)
     opened = functools.cache(lambda name: open_dataset(name, sources))
@@ -96,9 +99,9 @@ def _rows(name: str) -> tuple[str, ...]:
 
 
 def _lists(options: argparse.Namespace) -> dict[str, Sequence[str]]:
-    """Return the file names of each split that was given as a text file, one name a line."""
+    """Return the file names of each split that was given as a list."""
     given = {"train": options.train_list, "test": options.test_list}
-    return {split: path.read_text().split() for split, path in given.items() if path}
+    return {split: fastmri.read_list(path) for split, path in given.items() if path}
 
 
 def _run_parser() -> argparse.ArgumentParser:
@@ -111,8 +114,9 @@ def _run_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="m4raw: magnitudes scaled to [0, 1] slice by slice, against the mean of all",
     )
-    parser.add_argument("--train-list", type=Path, help="text file with the names to train on")
-    parser.add_argument("--test-list", type=Path, help="text file with the names to score")
+    for split, use in (("train", "train on"), ("test", "score")):
+        help_ = f"fastmri: text or CSV file with the names of the files to {use}"
+        parser.add_argument(f"--{split}-list", type=Path, help=help_)
     parser.add_argument(
         "--methods",
         nargs="+",

@@ -1,6 +1,5 @@
 """Volumes of a folder that is laid out like M4Raw: one file per study, contrast and repetition."""
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +8,13 @@ import numpy as np
 from skimage.restoration import estimate_sigma
 
 import kspace_denoise as kd
+from benchmarks.quality.acquired import cut_empty_lines
 from benchmarks.quality.repetitions import reconstruct
 from benchmarks.quality.volumes import Numpy, Volume
 from kspace_denoise import recon
-from kspace_denoise.crop import centre_crop
 from kspace_denoise.formats import read_repetitions
 from kspace_denoise.fourier import ifft2c
-from kspace_denoise.scan import LazySlices, Scan
+from kspace_denoise.scan import Scan
 
 CONTRASTS = {"T1": "T1w", "T2": "T2w", "FLAIR": "FLAIR"}
 """Contrasts by their name in file names."""
@@ -44,57 +43,58 @@ def split_folder(folder: Path, split: str) -> Path:
 def volumes(folder: Path, split: str) -> Iterator[Volume]:
     """Yield every study and contrast of a split as complex SENSE images in SNR units.
 
+    Empty lines at the edges of k-space are cut off. Repetitions are turned into the phase of the
+    first, but where a noise-free scan stands beside them: simulated ones have one phase.
+
     Raises:
         FileNotFoundError: if the split is missing or holds no first repetition.
+        ValueError: if a file is damaged, blank, or holds one side of k-space only.
     """
     for path, study, contrast in _first_repetitions(folder, split):
         noise_free = folder / NOISE_FREE / path.parent.name / path.name
         clean = kd.read(noise_free) if noise_free.exists() else None
         assert clean is None or isinstance(clean, Scan)
-        scans = [acquired(scan) for scan in read_repetitions(path)]
-        yield reconstruct(study, contrast, scans, clean)
+        try:
+            scans, clean = cut_empty_lines(read_repetitions(path), clean)
+            volume = reconstruct(study, contrast, scans, clean, align=clean is None)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        yield volume
 
 
 def paper_volumes(folder: Path, split: str) -> Iterator[Volume]:
-    """Yield the same as the paper sees them: magnitudes, each slice scaled to [0, 1] by itself.
+    """Yield magnitudes, each slice scaled to [0, 1] by itself, scored as M4Raw's demo scores.
 
-    The root sum of squares of every repetition is scaled by its own minimum and maximum, and sigma
-    is estimated by the wavelet estimator of scikit-image. Scores compare what is clipped to [0, 1]
-    with the mean of all scaled repetitions over the whole image, data range 1.
+    The root sum of squares of every repetition is scaled by its own minimum and maximum, slice by
+    slice. For the test set the middle repetition, K // 2 from 0, stands first and is denoised. It
+    is clipped to [0, 1] and compared with the mean of all scaled repetitions, itself included,
+    over the whole image, data range 1. All that is what the denoising demo of M4Raw does.
+
+    Of the Corruption2Self paper less is known: that test labels are means of all repetitions, and
+    that sigma comes from the wavelet estimator of scikit-image, as here. Which repetition it
+    denoises or trains on is not; here the first one is trained on. The demo, which is supervised,
+    draws one at random, and its training label contains it, which ours does not.
 
     Raises:
         FileNotFoundError: as `volumes`.
     """
     for path, study, contrast in _first_repetitions(folder, split):
         images = np.stack([_scaled_rss(scan) for scan in read_repetitions(path)])
+        if split == "test":
+            images = _middle_first(images)
         sigma = float(np.mean([_estimated(image) for image in images[0]]))
         yield Volume(study, contrast, images, sigma, 1.0, clip=True)
-
-
-def acquired(scan: Scan) -> Scan:
-    """Return the scan without the empty lines at the edges of its k-space.
-
-    M4Raw acquires 195 of 256 lines and fills the rest with zeros, which colours the noise of the
-    images. The smallest central window that holds all acquired lines has white noise again, of the
-    same sigma; its pixels are larger along y.
-    """
-    lines = np.flatnonzero(np.any(scan.kspace[len(scan.kspace) // 2] != 0, axis=(0, 2)))
-    count, coils, ny, nx = scan.kspace.shape
-    size = max(2 * (ny // 2 - int(lines[0])), 2 * (int(lines[-1]) - ny // 2) + 1)
-    if size >= ny or scan.mask is not None:
-        return scan
-    cropped = LazySlices(
-        (count, coils, size, nx),
-        scan.kspace.dtype,
-        lambda index: centre_crop(scan.kspace[index], (size, nx)),
-    )
-    return dataclasses.replace(scan, kspace=cropped)
 
 
 def _scaled_rss(scan: Scan) -> Numpy:
     images = recon.rss(ifft2c(scan.kspace[:]))
     low, high = (f(images, axis=(-2, -1), keepdims=True) for f in (np.min, np.max))
     return np.asarray((images - low) / (high - low), np.float32)
+
+
+def _middle_first(images: Numpy) -> Numpy:
+    middle = len(images) // 2
+    return np.concatenate([images[middle : middle + 1], images[:middle], images[middle + 1 :]])
 
 
 def _first_repetitions(folder: Path, split: str) -> list[tuple[Path, str, str]]:

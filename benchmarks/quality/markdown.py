@@ -87,7 +87,12 @@ def _title(row: dict[str, Any]) -> str:
     title = row["title"] or f"`{row['row']}`"
     if not row.get("strengths"):
         return str(title)
-    return f"{title} ({', '.join(f'{s:.2g}' for s in row['strengths'].values())})"
+    ends = row.get("at_end", ())
+    strengths = [
+        f"{strength:.2g}{' at the end of the search' if name in ends else ''}"
+        for name, strength in row["strengths"].items()
+    ]
+    return f"{title} ({', '.join(strengths)})"
 
 
 def _seeds(count: int, spread: float | None, digits: int) -> str:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 from benchmarks.quality import magnitude, phantom, real
 from benchmarks.quality.records import Origin
 
+USER_DATA = 2
+"""Raise it whenever what is made of a user's files changes."""
+
 
 class Sources(NamedTuple):
     """Where data come from: what is made is kept in `work`; `folder` and `lists` are the user's.
@@ -26,6 +29,10 @@ def origin(name: str, split: str, sources: Sources) -> Origin:
         ValueError: if the data set needs the user's folder, or has no use for a list.
         FileNotFoundError: if a folder or file is not there.
     """
+    if sources.lists and not name.startswith("fastmri"):
+        raise ValueError(
+            f"{name} takes no list of files: --train-list, --test-list are for fastmri"
+        )
     if name in real.SCANS:
         return {"data": name, **real.origin(name, real.data_folder())}
     if name in ("phantom", "phantom-validation"):
@@ -37,10 +44,12 @@ def origin(name: str, split: str, sources: Sources) -> Origin:
     if name.startswith("magnitude"):
         return {"data": name, **magnitude.origin(level(name), split)}
     names = sources.lists.get(split)
-    if names is not None and not name.startswith("fastmri"):
-        raise ValueError(f"{name} takes all files of its folders: lists are for fastmri")
-    folder = str(_user_folder(name, sources).resolve())
-    return {"data": name, "folder": folder, "list": None if names is None else list(names)}
+    return {
+        "data": name,
+        "folder": str(_user_folder(name, sources).resolve()),
+        "list": None if names is None else list(names),
+        "version": USER_DATA,
+    }
 
 
 def level(name: str) -> int:

@@ -171,7 +171,7 @@ table(
             "not told the noise level, image as output",
             network={"level_conditioning": False, "level_attention": False, "direct": True},
         ),
-        Row("c2s-direct", "c2s", "image as output, without preconditioning", network={"direct": True}),
+        Row("c2s-direct", "c2s", "image as output", network={"direct": True}),
         Row("c2s-with-phase", "c2s", "phase left on", network={"phase_width": 0.0}),
     ],
 )

@@ -114,9 +114,18 @@ def _line(
         )
     line["training_seconds"] = average(results, "training_seconds")
     line["seconds_per_slice"] = average(results, "seconds_per_slice")
+    return line | chosen_strengths(results)
+
+
+def chosen_strengths(results: Sequence[Result]) -> dict[str, Any]:
+    """Return the strengths of a comparator, and for what the search for them ended at an end."""
     chosen = results[0].get("strengths")
-    line["strengths"] = None if chosen is None else {k: v["strength"] for k, v in chosen.items()}
-    return line
+    if chosen is None:
+        return {"strengths": None, "at_end": []}
+    return {
+        "strengths": {name: choice["strength"] for name, choice in chosen.items()},
+        "at_end": [name for name, choice in chosen.items() if choice["at_end"]],
+    }
 
 
 def average(results: Sequence[Result], name: str) -> float | None:

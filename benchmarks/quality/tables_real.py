@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.quality.real import STRESS
 from benchmarks.quality.rows import ROWS, TABLES
 from benchmarks.quality.statistics import Result, difference_spread
-from benchmarks.quality.tables import Sheet, average, worth_showing
+from benchmarks.quality.tables import Sheet, average, chosen_strengths, worth_showing
 from kspace_denoise.metrics import ErrorBlocks, error_of_blocks, unbiased_difference
 
 COMPARATORS = ("nlm", "wavelet", "bm3d")
@@ -72,8 +72,7 @@ def real_line(name: str, sheet: Sheet, best: str | None = None) -> dict[str, Any
         "training_seconds": average(results, "training_seconds"),
         "seconds_per_slice": average(results, "seconds_per_slice"),
     }
-    chosen = results[0].get("strengths")
-    line["strengths"] = None if chosen is None else {k: v["strength"] for k, v in chosen.items()}
+    line |= chosen_strengths(results)
     if best is not None and name != best:
         difference = unbiased_difference(blocks, mean_blocks(sheet.results[best]))
         line["difference"] = difference.value

@@ -12,6 +12,8 @@ from benchmarks.quality.rows import TABLES
 from benchmarks.quality.tables import Sheet, read_sheets, sections
 from benchmarks.quality.tables_real import is_real, real_sections
 
+_ABOUT = "Written by `python -m benchmarks.quality table` from finished results."
+
 
 def write_tables(out: Path, work: Path, folder: Path | None = None) -> list[Path]:
     """Write one Markdown and one JSON file per data set, with pictures beside them."""
@@ -45,7 +47,8 @@ def _write_dataset(stem: Path, sheets: Sequence[Sheet], work: Path) -> list[Path
             pictures.append(path)
     links = "\n".join(f"![{path.stem}]({path.name})" for path in pictures)
     markdown, data = _beside(stem, "", ".md"), _beside(stem, "", ".json")
-    markdown.write_text("\n".join(texts) + (f"\n{links}\n" if links else ""))
+    head = f"# Quality: {stem.name}\n\n{_ABOUT}\n"
+    markdown.write_text("\n".join([head, *texts]) + (f"\n{links}\n" if links else ""))
     data.write_text(json.dumps(made, indent=1))
     return [markdown, data, *pictures]
 

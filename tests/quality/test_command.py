@@ -4,13 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import kspace_denoise as kd
-from benchmarks.quality import fastmri
 from benchmarks.quality.command import main
 from benchmarks.quality.datasets import GROUPS, expand, why_not
-from benchmarks.quality.magnitude import LEVELS, volumes
+from benchmarks.quality.magnitude import volumes
 from benchmarks.quality.registry import find_row
-from kspace_denoise.scan import Images
 
 
 def _run(tmp_path: Path, *arguments: str) -> int:
@@ -77,11 +74,15 @@ def test_list_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_what_is_wrong_is_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("a.h5")
     for arguments, message in (
         (("m4raw",), "m4raw needs the folder of the data: --folder DIR"),
         (("m4raw", "--folder", str(tmp_path / "no")), "no such folder"),
         (("phantom", "--methods", "c3s"), "there is no row 'c3s'"),
         (("phantom", "--paper-scoring"), "--paper-scoring belongs to m4raw"),
+        (("phantom", "--test-list", str(listed)), "phantom takes no list of files"),
+        (("m4raw", "--train-list", str(listed)), "m4raw takes no list of files"),
         (("table",), "holds no results"),
     ):
         assert _run(tmp_path, *arguments) in (1, 2)
@@ -96,53 +97,6 @@ def test_rows_that_a_data_set_cannot_have_are_left_out() -> None:
     assert why_not("rician", find_row("c2s-vst")) is None
     assert why_not("real-fisp", find_row("noise2noise")) is not None
     assert why_not("phantom", find_row("c2s-T1w+T2w")) is None
-
-
-@pytest.fixture
-def fastmri_folder(tmp_path: Path) -> Path:
-    folder, rng = tmp_path / "fastmri", np.random.default_rng(0)
-    for split, count in (("singlecoil_train", 2), ("singlecoil_val", 1)):
-        (folder / split).mkdir(parents=True)
-        for number in range(count):
-            images = Images(
-                data=7 * rng.random((2, 24, 20)).astype(np.float32),
-                header={"dataset": "reconstruction_esc", "acquisition": "CORPD_FBK"},
-            )
-            kd.write(folder / split / f"file{number}{split[11]}.h5", images)
-    return folder
-
-
-def test_fastmri_images_are_scaled_by_their_volume_and_get_the_papers_noise(
-    fastmri_folder: Path,
-) -> None:
-    (test,) = fastmri.volumes(fastmri_folder, "test", 25)
-    assert (test.contrast, test.data_range, test.sigma) == ("CORPD_FBK", 1.0, LEVELS[25])
-    assert test.truth is not None
-    assert test.truth.max() == 1
-    noise = test.images - test.truth
-    assert noise.std() == pytest.approx(25 / 255, rel=5 / np.sqrt(2 * noise.size))
-    assert len(list(fastmri.volumes(fastmri_folder, "train", 13))) == 2
-    (chosen,) = fastmri.volumes(fastmri_folder, "train", 13, ["file1t.h5"])
-    assert chosen.subject == "file1t"
-
-
-def test_fastmri_runs_with_lists(tmp_path: Path, fastmri_folder: Path, tiny_file: Path) -> None:
-    listed = tmp_path / "train.txt"
-    listed.write_text("file0t\n")
-    command = ("fastmri-13", "--folder", str(fastmri_folder), "--train-list", str(listed))
-    command += ("--methods", "noisy", "sigma-at-inference-c2s", "--seeds", "0", "--steps", "1", "2")
-    assert _run(tmp_path, *command, "--config", str(tiny_file)) == 0
-    text = (tmp_path / "out" / "tables" / "fastmri-13.md").read_text()
-    assert "### Noise level wrong at inference only, our default: fastmri-13, CORPD_FBK" in text
-    for name in ("sigma", "steps", "images"):
-        assert f"![fastmri-13-{name}](fastmri-13-{name}.png)" in text
-
-
-def test_fastmri_files_that_are_not_there_are_named(fastmri_folder: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"list of test are not below .* file9"):
-        list(fastmri.volumes(fastmri_folder, "test", 13, ["file9"]))
-    with pytest.raises(FileNotFoundError, match="no files with images in any of"):
-        list(fastmri.volumes(fastmri_folder / "singlecoil_val", "train", 13))
 
 
 def test_magnitude_images_have_the_noise_that_is_stated_and_are_not_clipped() -> None:

@@ -18,6 +18,7 @@ from kspace_denoise.fourier import fft2c
 from kspace_denoise.scan import Scan
 from kspace_denoise.stages import known_noise
 from kspace_denoise.training.config import TrainConfig
+from tests.quality.whiteness import check_white, neighbours
 
 SHAPE = (2, 48, 48)
 
@@ -135,36 +136,10 @@ def test_stress_scans_are_marked_in_tables() -> None:
         assert ("outside the aim. Its noise is coloured." in text) == (stress is not None)
 
 
-def _neighbours(image: np.ndarray, mask: np.ndarray, axis: int) -> tuple[float, int]:
-    """Return the correlation of neighbours inside a mask, and how many there are."""
-    moved = [np.moveaxis(x, axis, -1) for x in (image, mask)]
-    both = moved[1][..., 1:] & moved[1][..., :-1]
-    one, other = moved[0][..., 1:][both], moved[0][..., :-1][both]
-    power = np.sum(np.abs(one) ** 2) + np.sum(np.abs(other) ** 2)
-    return float(2 * np.sum((one * other.conj()).real) / power), int(both.sum())
-
-
-def _bands(image: np.ndarray, mask: np.ndarray, axis: int) -> list[float]:
-    """Return the power of an image in thirds of k-space, from the centre out, over its mean."""
-    power = np.abs(fft2c(np.where(mask, image, 0))) ** 2
-    line = np.moveaxis(power, axis, -1).mean(axis=(0, 1))
-    distance = np.abs(np.arange(line.size) - line.size // 2)
-    return [
-        float(part.mean() / line.mean()) for part in np.array_split(line[distance.argsort()], 3)
-    ]
-
-
 def test_noise_of_the_white_set_is_white_inside_the_object(real_data: Path) -> None:
     pair = real.open_pair("real-flair-cage-removed", real_data)
     difference = (pair.images[0] - pair.images[1]) / np.sqrt(1 + pair.sigmas[1] ** 2)
-    level = np.sqrt(np.mean(np.abs(difference[pair.mask]) ** 2) / 2)
-    assert level == pytest.approx(1, abs=5 / np.sqrt(4 * pair.mask.sum()))
-    for axis in (-2, -1):
-        correlation, count = _neighbours(difference, pair.mask, axis)
-        assert abs(correlation) < 4 / np.sqrt(2 * count)
-        # A third of k-space holds a third of the masked image's degrees of freedom.
-        for power in _bands(difference, pair.mask, axis):
-            assert power == pytest.approx(1, abs=4 / np.sqrt(pair.mask.sum() / 3))
+    check_white(difference, pair.mask)
 
 
 def test_noise_of_fisp_far_from_the_object_is_white_and_a_little_louder(real_data: Path) -> None:
@@ -175,7 +150,7 @@ def test_noise_of_fisp_far_from_the_object_is_white_and_a_little_louder(real_dat
     level = np.sqrt(np.mean(np.abs(image[far]) ** 2) / 2)
     assert level == pytest.approx(1.045, abs=4 / np.sqrt(4 * far.sum()))
     for axis in (-2, -1):
-        correlation, count = _neighbours(image, far, axis)
+        correlation, count = neighbours(image, far, axis)
         assert abs(correlation) < 4 / np.sqrt(2 * count)
 
 

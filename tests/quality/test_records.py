@@ -8,12 +8,11 @@ import pytest
 
 import kspace_denoise as kd
 from benchmarks.quality import phantom
-from benchmarks.quality.command import main
 from benchmarks.quality.datasets import VALIDATION, why_not
 from benchmarks.quality.denoisers import Training, kept_denoiser, paper_maximum
 from benchmarks.quality.evaluate import Job, Means, made_with
 from benchmarks.quality.jobs import check_finished, result_path
-from benchmarks.quality.origins import Sources, origin
+from benchmarks.quality.origins import USER_DATA, Sources, origin
 from benchmarks.quality.records import check_same, differing, mark, plain
 from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.tables import read_sheets
@@ -143,19 +142,15 @@ def test_a_table_does_not_mix_what_was_scored_on_different_data(tmp_path: Path) 
         read_sheets(tmp_path)
 
 
-def test_user_folders_have_records_of_their_own_and_lists_are_for_fastmri(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_user_folders_have_records_of_their_own_and_lists_are_for_fastmri(tmp_path: Path) -> None:
     one = Sources(tmp_path, tmp_path, {"train": ["a.h5"]})
     two = Sources(tmp_path, tmp_path, {"train": ["b.h5"]})
     assert origin("fastmri-13", "train", one) != origin("fastmri-13", "train", two)
     assert origin("fastmri-13", "test", one) == origin("fastmri-13", "test", two)
-    listed = tmp_path / "list.txt"
-    listed.write_text("a.h5")
-    folders = ("--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"))
-    command = ["m4raw", "--folder", str(tmp_path), "--train-list", str(listed), *folders]
-    assert main(command) == 2
-    assert "m4raw takes all files of its folders: lists are for fastmri" in capsys.readouterr().err
+    assert origin("fastmri-13", "test", one)["version"] == USER_DATA
+    for name in ("m4raw", "m4raw-paper", "phantom", "rician", "magnitude-13", "real-fisp"):
+        with pytest.raises(ValueError, match=f"{name} takes no list of files"):
+            origin(name, "test", one)
 
 
 def test_the_papers_largest_level_is_that_of_its_data() -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from benchmarks.quality.markdown import section_text
 from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.statistics import (
     difference_spread,
@@ -10,6 +11,7 @@ from benchmarks.quality.statistics import (
     slice_means,
 )
 from benchmarks.quality.strengths import best_strength, classical
+from benchmarks.quality.tables import Sheet, sections
 
 
 def _result(values: list[float]) -> dict[str, object]:
@@ -69,6 +71,21 @@ def test_best_strength_is_never_left_at_an_end() -> None:
 def test_a_hopeless_search_ends_and_says_so() -> None:
     choice = best_strength(find_row("nlm"), lambda d: d.strength)
     assert choice.at_end
+
+
+def test_a_search_that_ends_at_an_end_is_marked_in_the_table() -> None:
+    found = [{"seed": None, **_result([1, 2, 3, 4])}]
+    for row in found[0]["slices"]:  # type: ignore[attr-defined]
+        row["contrast"] = "T1w" if row["slice"] else "T2w"
+    choices = {
+        name: {"strength": strength, "badness": 1.0, "tried": {}, "at_end": at_end}
+        for name, strength, at_end in (("T1w", 0.3, False), ("T2w", 9.0, True))
+    }
+    sheet = Sheet("phantom", None, {"noisy": found, "nlm": [{**found[0], "strengths": choices}]})
+    text = section_text(sections(sheet)[0])
+    assert "non-local means, best strength (0.3, 9 at the end of the search) |" in text
+    choices["T2w"]["at_end"] = False
+    assert "at the end" not in section_text(sections(sheet)[0])
 
 
 def test_an_unknown_comparator_is_refused() -> None:
