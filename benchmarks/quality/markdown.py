@@ -24,7 +24,7 @@ def section_text(section: dict[str, Any]) -> str:
     head += [NAMES[name] for name in columns if name != lead]
     head += ["s per slice", "training, min"]
     body = [_cells(row, lead, [n for n in columns if n != lead]) for row in rows]
-    title = f"### {section['title']}: {section['dataset']}, {section['contrast']}{trained}"
+    title = f"## {section['title']}: {section['dataset']}, {section['contrast']}{trained}"
     return f"{title}\n\n{table(head, body)}\n"
 
 
@@ -40,7 +40,7 @@ def real_text(section: dict[str, Any]) -> str:
         "training, min",
     ]
     body = [_real_cells(row) for row in section["rows"]]
-    title = f"### {section['title']}: {section['dataset']}{trained}"
+    title = f"## {section['title']}: {section['dataset']}{trained}"
     if section["stress"]:
         title += f"\n\nA stress test, outside the aim. {section['stress']}"
     return f"{title}\n\n{table(head, body)}\n"

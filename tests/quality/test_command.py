@@ -31,8 +31,8 @@ def test_m4raw_from_files_to_tables(
     assert "c2s" in kept
     assert "c2s-told1.1" not in kept  # it shares the denoiser of c2s
     text = (tmp_path / "out" / "tables" / "m4raw.md").read_text()
-    assert "### Methods: m4raw, all contrasts, 2 steps" in text
-    assert "### Contrasts together: m4raw, T1w, 2 steps" in text
+    assert "## Methods: m4raw, all contrasts, 2 steps" in text
+    assert "## Contrasts together: m4raw, T1w, 2 steps" in text
     assert (tmp_path / "out" / "tables" / "m4raw-images.png").stat().st_size > 1000
     made = json.loads((tmp_path / "out" / "tables" / "m4raw.json").read_text())
     noisy = next(s for s in made if s["table"] == "methods")["rows"][0]

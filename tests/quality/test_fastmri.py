@@ -51,7 +51,7 @@ def test_fastmri_runs_with_lists(tmp_path: Path, fastmri_folder: Path, tiny_file
     command += ("--methods", "noisy", "sigma-at-inference-c2s", "--seeds", "0", "--steps", "1", "2")
     assert _run(tmp_path, *command, "--config", str(tiny_file)) == 0
     text = (tmp_path / "out" / "tables" / "fastmri-13.md").read_text()
-    assert "### Noise level wrong at inference only, our default: fastmri-13, CORPD_FBK" in text
+    assert "## Noise level wrong at inference only, our default: fastmri-13, CORPD_FBK" in text
     for name in ("sigma", "steps", "images"):
         assert f"![fastmri-13-{name}](fastmri-13-{name}.png)" in text
 
