@@ -8,6 +8,7 @@ __all__ = ["ROWS", "TABLES", "Row", "Table", "find_row"]
 
 _UNIFORM: dict[str, Any] = {"levels": "uniform", "unit": "peak"}  # up to the paper's T
 _POWER: dict[str, Any] = {"weights": "power"}
+_EXACT: dict[str, Any] = {"level_jitter": 0.0}  # the paper tells the network true levels
 
 table(
     "methods",
@@ -23,7 +24,7 @@ table(
             "c2s-paper-levels",
             "c2s",
             "the paper's levels and weights, our network",
-            objective=_UNIFORM | _POWER,
+            objective=_UNIFORM | _POWER | _EXACT,
             symmetries=1,
         ),
         Row("c2s-one-pass", "c2s", "our default, one pass", denoiser_of="c2s", symmetries=1),
@@ -37,20 +38,26 @@ table(
     "How noise levels are drawn, and what they weigh",
     [
         "c2s",
-        Row("c2s-power", "c2s", "log-normal levels, weight 1", objective=_POWER),
-        Row("c2s-uniform", "c2s", "uniform up to T, equalised weights", objective=_UNIFORM),
+        Row("c2s-exact", "c2s", "our default, told true levels in training", objective=_EXACT),
+        Row("c2s-power", "c2s", "log-normal levels, weight 1", objective=_POWER | _EXACT),
+        Row(
+            "c2s-uniform",
+            "c2s",
+            "uniform up to T, equalised weights",
+            objective=_UNIFORM | _EXACT,
+        ),
         Row(
             "c2s-uniform-power",
             "c2s",
             "uniform up to T, weight 1",
-            objective=_UNIFORM | _POWER,
+            objective=_UNIFORM | _POWER | _EXACT,
             denoiser_of="c2s-paper-levels",
         ),
         Row(
             "c2s-5sigma-power",
             "c2s",
             "uniform up to 5 σ, weight 1",
-            objective=_UNIFORM | _POWER | {"maximum": 5.0, "unit": "sigma"},
+            objective=_UNIFORM | _POWER | _EXACT | {"maximum": 5.0, "unit": "sigma"},
         ),
         "c2s-one-pass",
         "c2s-paper",
@@ -63,6 +70,7 @@ table(
             symmetries=8,
         ),
     ],
+    "c2s-exact",
 )
 table(
     "spread",
@@ -216,13 +224,18 @@ table(
         ),
     ],
 )
-for _mode, _title in (("c2s", "our default"), ("c2s-paper", "paper's mode")):
+for _mode, _title in (
+    ("c2s", "our default"),
+    ("c2s-exact", "told true levels in training"),
+    ("c2s-paper", "paper's mode"),
+):
     _swept: list[Row | str] = [
         Row(
             f"{_mode}-told{factor}",
             "c2s",
             f"σ x {factor}",
             _mode == "c2s-paper",
+            _EXACT if _mode == "c2s-exact" else {},
             denoiser_of=_mode,
             inference_sigma=factor,
         )

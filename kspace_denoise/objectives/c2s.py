@@ -57,6 +57,9 @@ class C2S:
     `refinement` says what noise is left in on purpose, σ_tg: "none"; "fixed", σ_tg = target · σ_d;
     "conditioned", σ_tg in (0, σ_d] that the network is told, and target · σ_d at inference;
     "paper", such a σ_tg that it is not told. `target` is a share of the noise, 0 to 1.
+
+    `level_jitter`: in training the level that the network is told is wrong by a factor of
+    exp(level_jitter · N(0, 1)), so that it looks at the image for the level too.
     """
 
     form: Form = "ve"
@@ -69,6 +72,7 @@ class C2S:
     alpha: float = 0.0
     refinement: Refinement = "none"
     target: float = 0.0
+    level_jitter: float = 0.1
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -81,6 +85,8 @@ class C2S:
             raise ValueError(
                 f"spread is {self.spread} and maximum {self.maximum}, expected positive numbers"
             )
+        if self.level_jitter < 0:
+            raise ValueError(f"level_jitter is {self.level_jitter}, expected 0 or more")
         if not 0 <= self.target <= 1:
             raise ValueError(f"target is {self.target}, expected a share of the noise, 0 to 1")
         if self.target and self.refinement in ("none", "paper"):
@@ -97,7 +103,7 @@ class C2S:
     @classmethod
     def paper(cls) -> "C2S":
         """Return the paper's choices: levels up to 10 in units of the peak (M4Raw), weight 1."""
-        return cls(levels="uniform", weights="power", maximum=10.0, unit="peak", alpha=0.0)
+        return cls(levels="uniform", weights="power", unit="peak", level_jitter=0.0)
 
     def fit(self, images: Sequence[Tensor]) -> "C2S":
         """Return a copy whose `maximum` is in the unit of the batch, where it comes from the data.
@@ -122,7 +128,7 @@ class C2S:
         noise = _noise_like(batch.image, generator)
         noisier = _pixelwise(form.keep) * data + _pixelwise(form.noise) * noise
         told = {"target": target} if self.refinement == "conditioned" else {}
-        level = total_level(batch.sigma, tau)
+        level = self.jittered(total_level(batch.sigma, tau), generator)
         clean: Tensor = network(noisier / _pixelwise(form.scale), level, batch.condition, **told)
         predicted = _pixelwise(form.out) * clean + _pixelwise(form.skip) * noisier
         error = (predicted - data).abs().square().mean(dim=(-2, -1))
@@ -151,6 +157,13 @@ class C2S:
             )
         maximum = self.maximum * sigma if self.unit == "sigma" else self.maximum
         return uniform_levels(sigma, maximum, generator, self.reparameterise)
+
+    def jittered(self, level: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the level that the network is told in place of the true one, for each image."""
+        if not self.level_jitter:
+            return level
+        z = torch.randn(level.shape, generator=generator, device=level.device)
+        return level * torch.exp(self.level_jitter * z)
 
     def draw_target(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """Return the level σ_tg of what is to be estimated, for each image."""

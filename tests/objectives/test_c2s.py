@@ -1,5 +1,7 @@
 """Known answers of Corruption2Self: the minimiser of its loss, found through the code itself."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,34 @@ def test_a_target_level_leaves_that_much_noise(target):
     k, _ = best_gain(objective, noisy_batch(s, sigma, (4, 1000, 1000)))
     kept = (target * sigma) ** 2
     assert k == pytest.approx((s**2 + kept) / (s**2 + sigma**2 + tau**2), rel=0.01)
+
+
+def test_a_level_told_wrong_leaves_the_equation_as_it_is():
+    """Only what the network is told is jittered: its best gain remains that of the true level."""
+    objective = FixedLevel(tau=0.05, level_jitter=0.5)
+    k, floor = best_gain(objective, noisy_batch(0.3, 0.05, (4, 1000, 1000)))
+    assert k == pytest.approx(0.94737, rel=0.01)
+    assert 2 * floor == pytest.approx(0.002434, rel=0.01)
+
+
+def test_the_level_that_is_told_scatters_as_it_should():
+    """Standard error of the standard deviation of N normal numbers: 1 / √(2 N) of it."""
+    told, count, jitter = Told(), 20_000, 0.3
+    batch = Batch(torch.zeros(count, 1, 1), torch.full((count,), 0.2))
+    FixedLevel(tau=0.3, level_jitter=jitter).loss(told, batch, torch.Generator().manual_seed(0))
+    factors = (told.level / math.hypot(0.2, 0.3)).log()
+    assert float(factors.mean()) == pytest.approx(0, abs=4 * jitter / count**0.5)
+    assert float(factors.std()) == pytest.approx(jitter, rel=4 / (2 * count) ** 0.5)
+    FixedLevel(tau=0.3, level_jitter=0.0).loss(told, batch, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(told.level, torch.full((count,), math.hypot(0.2, 0.3)))
+
+
+class Told(nn.Module):
+    """Estimates nothing, and keeps the level that it was told."""
+
+    def forward(self, x: Tensor, level: Tensor, _condition: Tensor | None = None) -> Tensor:
+        self.level = level
+        return torch.zeros_like(x)
 
 
 def levels() -> tuple[Tensor, Tensor]:
