@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from kspace_denoise.arrays import Array, to_numpy
-from kspace_denoise.recon.noise_level_air import NoLevelError, air_level
+from kspace_denoise.recon.noise_level_air import air_level
+from kspace_denoise.recon.noise_level_boxes import NoLevelError
 from kspace_denoise.recon.noise_level_object import object_level
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
 from kspace_denoise.recon.vst_checks import check_coils
@@ -47,7 +48,8 @@ def estimate_sigma(image: Array, coils: float = 1) -> NoiseLevel:
     """Estimate the noise of images that came without it; all share one level.
 
     First the air around the object: the mean of a magnitude there is 1.2533 sigma for one coil, in
-    general that of a chi distribution, and what is found must have its distribution and be even.
+    general that of a chi distribution, and what is found must have its distribution and be even;
+    a little drift over the image widens the interval.
     Without air (blanked, or cut off) the object itself: the median of the finest diagonal wavelet
     details over 0.6745, in smooth regions clear of the noise; there the noise must be white. Exact
     zeros in patches are blanked pixels and count for nothing. Noise along with the k-space

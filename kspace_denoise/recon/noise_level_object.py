@@ -13,7 +13,7 @@ import pywt
 from scipy import ndimage
 from scipy.special import ndtri
 
-from kspace_denoise.recon.noise_level_air import (
+from kspace_denoise.recon.noise_level_boxes import (
     FEWEST,
     Level,
     Map,

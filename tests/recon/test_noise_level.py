@@ -7,9 +7,11 @@ import pytest
 from scipy import ndimage
 from skimage.restoration import estimate_sigma as wavelet_rule
 
-from kspace_denoise import recon
+from kspace_denoise import read, recon
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.recon import NoiseNotFound, estimate_sigma
+from kspace_denoise.recon.noise_level_boxes import agreeing
+from kspace_denoise.recon.noise_level_drift import AGREES, BOXES, find_drift
 from tests.helpers import complex_array
 
 SIGMA = 0.05
@@ -168,3 +170,60 @@ def test_bad_input_says_what_is_expected(rng):
         estimate_sigma(image.astype(complex), coils=4)
     with pytest.raises(ValueError, match="from 1 to 128"):
         estimate_sigma(image, coils=0)
+
+
+DRIFTS = {
+    "along y": lambda y, _x: 1 + 0.15 * y,
+    "along x": lambda _y, x: 1 - 0.15 * x,
+    "a receiver filter along x": lambda _y, x: 1 - 0.6 * x**2,
+    "brighter rows at one end": lambda y, _x: np.where(y < -0.5, 0.78, 1.08),
+}
+
+
+@pytest.mark.parametrize("form", ["magnitude", "complex", "real"])
+@pytest.mark.parametrize("what", DRIFTS)
+def test_noise_that_drifts_is_refused_although_its_darkest_air_is_even(rng, what, form):
+    """The brighter end, left out as object, must not leave the darker one for the whole."""
+    truth = disc(side=128)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in truth.shape), indexing="ij")
+    noise = SIGMA * DRIFTS[what](y, x) * complex_array(rng, truth.shape)
+    image = {
+        "magnitude": np.abs(truth + noise),
+        "complex": truth + noise,
+        "real": np.abs(truth) + noise.real,
+    }[form]
+    with pytest.raises(NoiseNotFound, match=r"noise is not even|not of one level|not the law"):
+        estimate_sigma(image)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_drift_that_is_not_refused_widens_the_interval(rng, axis):
+    """Over 5 % to each side the level differs by 3 % root mean square, all that error knows."""
+    truth = disc(side=256)
+    drift = np.expand_dims(np.linspace(0.95, 1.05, 256), 1 - axis)
+    noise = complex_array(rng, truth.shape)
+    even, drifting = (estimate_sigma(np.abs(truth + SIGMA * d * noise)) for d in (1, drift))
+    shown = 0.05 / math.sqrt(3)
+    assert drifting.interval[1] - 1 == pytest.approx(1.96 * shown, rel=0.4)
+    assert even.interval[1] - 1 < 0.6 * (drifting.interval[1] - 1)
+
+
+def test_the_drift_is_found_to_its_end(rng):
+    """The fit follows what the selection of pixels that agree would have left out."""
+    truth = np.broadcast_to(disc(side=128), (2, 128, 128))
+    profile = np.linspace(0.8, 1.2, 128)
+    noisy = np.abs(truth + profile[:, None] * complex_array(rng, truth.shape) * SIGMA)
+    power, valid = (noisy / SIGMA) ** 2 / 2, np.ones(noisy.shape, bool)
+    air, excess = agreeing(power, valid, 2.0, BOXES, AGREES)
+    assert np.mean(air[:, 96:]) < 0.5 * np.mean(air[:, :32])
+    start = float(np.sqrt(np.mean(power[air])))
+    along_y = find_drift(noisy / SIGMA / start, air, valid, 2.0, excess, 1)
+    assert along_y.level * start == pytest.approx(profile, rel=0.06)
+
+
+def test_real_repetitions_that_differ_by_uneven_noise_are_refused(real_data):
+    """Two repetitions differ by 1.60 at the top and 2.03 at the bottom of the image."""
+    for repetition in (1, 2):
+        scan = read(real_data / f"ulf55mT_FLAIR_cage_EMIremoved_s01_rep{repetition}.h5")
+        with pytest.raises(NoiseNotFound, match="not even: along y"):
+            estimate_sigma(np.abs(ifft2c(scan.kspace[:])[:, 0]))
