@@ -87,7 +87,8 @@ class UnbiasedError(NamedTuple):
     standard_error: float
     """From a block bootstrap."""
     sigma: float
-    """Noise standard deviation per component inside the mask, from the two repetitions."""
+    """Noise standard deviation per component inside the mask, from the two repetitions, or the
+    root mean square of the one that was given."""
 
 
 class ErrorBlocks(NamedTuple):
@@ -172,12 +173,7 @@ def error_blocks(
     sums = sums[:, _block_sums(inside.astype(np.float64), block) > 0]
     if not sums[1].sum() > 0:
         raise ValueError("the two repetitions are equal: an image cannot be its own repetition")
-    count = sums.shape[1]
-    if count < 2:
-        raise ValueError(
-            f"the mask covers {count} block of {block} × {block} pixels, and a standard error "
-            "needs at least 2: choose a smaller block"
-        )
+    _check_blocks(sums.shape[1], block)
     return ErrorBlocks(sums[0], sums[1], int(inside.sum()))
 
 
@@ -187,6 +183,54 @@ def error_of_blocks(blocks: ErrorBlocks, *, resamples: int = 1000, seed: Seed = 
     value = blocks.crossed.sum() / blocks.noise.sum() - 1
     sigma = np.sqrt(blocks.noise.sum() / blocks.pixels / 4)
     return UnbiasedError(float(value), float(np.std(crossed / noise, ddof=1)), float(sigma))
+
+
+def error_against_noisy(
+    denoised: Numpy,
+    reference: Numpy,
+    sigma: Numpy | float,
+    *,
+    mask: Numpy,
+    block: int = 16,
+    resamples: int = 1000,
+    seed: Seed = 0,
+) -> UnbiasedError:
+    """Score a denoised image against one noisy reference whose noise level is known.
+
+    Where the reference b holds independent noise of standard deviation σ per component, the error
+    of f is Σ|f - b|²/(2σ²) / pixels - 1 inside the mask, in units of σ². It needs one repetition
+    to be scored against, not both denoised as `unbiased_error`, and takes σ for granted: an error
+    of 1 % in σ is one of 0.02 (1 + value) in the value.
+
+    Args:
+        denoised: complex `(..., y, x)`; what it was made of must not have seen the reference.
+        reference: of the same shape and unit.
+        sigma: of the reference, per real component; a number or a map, positive in the mask.
+        mask: the object, broadcastable to the images.
+        block: side in pixels of the blocks that are resampled; longer than the noise correlates.
+        resamples: number of bootstrap samples.
+        seed: of the bootstrap, integer or generator.
+
+    Raises:
+        TypeError: if the images are not complex.
+        ValueError: if shapes do not fit, sigma is not positive and finite in the mask, or there
+            are fewer than two blocks in it.
+    """
+    if not (np.iscomplexobj(denoised) and np.iscomplexobj(reference)):
+        raise TypeError("the unbiased error needs complex images: magnitudes have a noise floor")
+    error = _squared(_difference(denoised, reference))
+    inside = _mask_like(mask, reference)
+    level = np.broadcast_to(np.asarray(sigma, np.float64), reference.shape)
+    if not (np.isfinite(level[inside]).all() and (level[inside] > 0).all()):
+        raise ValueError("sigma of the reference must be positive and finite inside the mask")
+    share = np.divide(error, level**2, out=np.zeros(error.shape), where=inside)
+    # As if both directions had scored alike: 2 |f - b|² for the two, 4σ² for |a - b|².
+    sums = [_block_sums(x, block) for x in (2 * share, 4.0 * inside)]
+    touched = sums[1] > 0
+    blocks = ErrorBlocks(sums[0][touched], sums[1][touched], int(inside.sum()))
+    _check_blocks(len(blocks.noise), block)
+    found = error_of_blocks(blocks, resamples=resamples, seed=seed)
+    return found._replace(sigma=float(np.sqrt(np.mean(level[inside] ** 2))))
 
 
 def unbiased_difference(
@@ -284,6 +328,14 @@ def _check_range(data_range: float) -> None:
 def _flat_slices(image: Numpy) -> Numpy:
     """Return `(..., y, x)` as `(n, y, x)`."""
     return image.reshape(-1, *image.shape[-2:])
+
+
+def _check_blocks(count: int, block: int) -> None:
+    if count < 2:
+        raise ValueError(
+            f"the mask covers {count} block of {block} × {block} pixels, and a standard error "
+            "needs at least 2: choose a smaller block"
+        )
 
 
 def _block_sums(values: Numpy, block: int) -> Numpy:

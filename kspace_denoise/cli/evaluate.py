@@ -9,6 +9,8 @@ import numpy as np
 
 from kspace_denoise import formats
 from kspace_denoise.cli.common import PATH, command, note
+from kspace_denoise.cli.image_noise import Sigma, sigma_option
+from kspace_denoise.cli.noisy_reference import note_noise, read_noisy, unbiased_scores
 from kspace_denoise.metrics import nmse, object_mask, psnr, ssim
 from kspace_denoise.scan import Images, Numpy
 
@@ -34,9 +36,24 @@ _NOTICEABLE = 5.0  # degrees
     is_flag=True,
     help="Compare magnitudes, over the full image, although both images are complex.",
 )
+@click.option(
+    "--noisy-reference",
+    "noisy",
+    is_flag=True,
+    help="REFERENCE is another noisy repetition, images with their phase or k-space: the error "
+    "without its noise as well, which must be known (--sigma, the file, or its k-space).",
+)
+@sigma_option()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
-    image: Path, reference: Path, data_range: str, crop: int | None, magnitude: bool, as_json: bool
+    image: Path,
+    reference: Path,
+    data_range: str,
+    crop: int | None,
+    magnitude: bool,
+    noisy: bool,
+    sigma: Sigma,
+    as_json: bool,
 ) -> None:
     """Score IMAGE against REFERENCE: PSNR, SSIM, NMSE.
 
@@ -44,18 +61,43 @@ def evaluate(
     comparison, over the full image; so it is with --magnitude, which a difference in phase does not
     matter to. SSIM is always of magnitudes over the full image.
     """
-    first, second = formats.read_images(image), formats.read_images(reference)
+    _check_noisy(noisy, magnitude, sigma)
+    first = formats.read_images(image)
+    second, source = read_noisy(reference, sigma) if noisy else (formats.read_images(reference), "")
     result = {
         "image": f"{image} ({first.header['dataset']})",
         "reference": f"{reference} ({second.header['dataset']})",
         **_scores(first, second, data_range, crop, magnitude),
     }
+    pair = _cropped(first.data, crop), _cropped(second.data, crop)
+    level = None if second.sigma is None else _cropped(_full(second), crop)
+    if noisy and level is not None:
+        result |= unbiased_scores(*pair, level, source)
     if result["pixels"] == "complex":
-        _note_phase(_cropped(first.data, crop), _cropped(second.data, crop))
+        _note_phase(*pair)
+    else:
+        pair = np.abs(pair[0]), np.abs(pair[1])
+    if not noisy:
+        note_noise(reference, second.header, pair, level)
     if as_json:
         click.echo(json.dumps(result, indent=1))
     else:
         _print(result)
+
+
+def _check_noisy(noisy: bool, magnitude: bool, sigma: Sigma) -> None:
+    if noisy and magnitude:
+        raise click.UsageError(
+            "--noisy-reference compares complex images: magnitudes have a noise floor; leave out "
+            "--magnitude"
+        )
+    if sigma is not None and not noisy:
+        raise click.UsageError("--sigma is the noise of REFERENCE: it needs --noisy-reference")
+
+
+def _full(images: Images) -> Numpy:
+    """Return the noise level of every pixel."""
+    return np.broadcast_to(np.asarray(images.sigma), images.data.shape)
 
 
 def _scores(
@@ -133,3 +175,13 @@ def _print(result: dict[str, Any]) -> None:
     click.echo(f"PSNR       {'infinite' if decibels is None else f'{decibels:.2f} dB'} ({where})")
     click.echo(f"SSIM       {result['ssim']:.4f} (magnitude, 7 × 7 uniform window, full image)")
     click.echo(f"NMSE       {result['nmse']:.4g} ({where})")
+    if "unbiased_error" in result:
+        error, chance = result["unbiased_error"], result["unbiased_error_standard_error"]
+        click.echo(
+            f"unbiased   {error:.4f} ± {chance:.4f} σ² (mean squared error per component without "
+            "the noise of the reference, object of both)"
+        )
+        click.echo(
+            f"σ          {result['reference_sigma']:.4g} of the reference "
+            f"({result['reference_sigma_from']})"
+        )
