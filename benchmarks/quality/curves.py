@@ -58,16 +58,16 @@ def _points(section: dict[str, Any]) -> list[tuple[float, float, float]]:
 
 def draw_steps(sheets: Sequence[Sheet], path: Path) -> bool:
     """Draw the score over the number of training steps; tell whether there were several."""
-    if len(sheets) < 2:
+    drawn = [n for n in _TRAINED_LONGER if any(n in sheet.results for sheet in sheets)]
+    if len(sheets) < 2 or not drawn:
         return False
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
-    for name in _TRAINED_LONGER:
+    for name in drawn:
         having = [sheet for sheet in sheets if name in sheet.results]
-        if having:
-            values, bars = zip(*(_score(sheet, name) for sheet in having), strict=True)
-            steps = [sheet.steps or 0 for sheet in having]
-            axes.errorbar(steps, values, yerr=bars, marker="o", capsize=2, label=name)
+        values, bars = zip(*(_score(sheet, name) for sheet in having), strict=True)
+        steps = [sheet.steps or 0 for sheet in having]
+        axes.errorbar(steps, values, yerr=bars, marker="o", capsize=2, label=name)
     axes.set_xscale("log")
     axes.set_xlabel("training steps")
     axes.set_ylabel("unbiased error, σ²" if is_real(sheets[0]) else "PSNR, dB")

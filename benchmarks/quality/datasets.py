@@ -28,6 +28,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """What a name on the command line stands for; a single data set may be named as well."""
 
+ABOUT = {
+    "phantom": "T1w, T2w and FLAIR phantoms of 4 coils at 0.3 T",
+    VALIDATION: "the same with other subjects to score, on which choices are made",
+    "rician": "magnitudes of phantom: Rician noise",
+    "magnitude": "phantom magnitudes with real Gaussian noise: magnitude-13 (standard deviation "
+    "13/255 of the maximum) and magnitude-25 (25/255)",
+    "real": f"scans at 55 mT in the folder KSPACE_DENOISE_DATA: {', '.join(real.SCANS)}",
+    "m4raw": "the user's M4Raw, complex; needs --folder",
+    "m4raw-paper": "M4Raw scored as its denoising demo does: magnitudes scaled to [0, 1] slice by "
+    "slice, against the mean of all repetitions",
+    "fastmri": "the user's fastMRI images with real Gaussian noise, fastmri-13 (standard deviation "
+    "13/255 of the maximum) and fastmri-25 (25/255); needs --folder",
+}
+"""What the data sets are, in words."""
+
 
 class DataSet(Protocol):
     """What scores rows."""

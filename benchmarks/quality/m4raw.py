@@ -1,7 +1,7 @@
 """Volumes of a folder that is laid out like M4Raw: one file per study, contrast and repetition."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,16 @@ def split_folder(folder: Path, split: str) -> Path:
         f"{folder} has no folder {FOLDERS[split]}: expected that of M4Raw, with "
         f"{', '.join(FOLDERS.values())} and files such as 2022061003_T101.h5 in them"
     )
+
+
+def check(folder: Path, splits: Iterable[str]) -> None:
+    """Look whether a folder has files for each split, without reading them.
+
+    Raises:
+        FileNotFoundError: as `volumes`.
+    """
+    for split in splits:
+        _first_repetitions(folder, split)
 
 
 def volumes(folder: Path, split: str) -> Iterator[Volume]:

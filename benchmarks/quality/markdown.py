@@ -30,31 +30,30 @@ def section_text(section: dict[str, Any]) -> str:
 
 def real_text(section: dict[str, Any]) -> str:
     """Return a heading and a table of unbiased errors."""
-    best = section["best_comparator"] or "comparator"
+    best = section["best_comparator"]
     trained = "" if section["steps"] is None else f", {section['steps']} steps"
-    head = ["", "error, σ²", f"minus {best}, σ²", _SPREAD, "seeds"]
+    head = ["", "error, σ²", *([f"minus {best}, σ²", _SPREAD] if best else []), "seeds"]
     head += [
         "residual power, σ²",
         "largest correlation of the residual",
         "s per slice",
         "training, min",
     ]
-    body = [_real_cells(row) for row in section["rows"]]
+    body = [_real_cells(row, compared=bool(best)) for row in section["rows"]]
     title = f"## {section['title']}: {section['dataset']}{trained}"
     if section["stress"]:
         title += f"\n\nA stress test, outside the aim. {section['stress']}"
     return f"{title}\n\n{table(head, body)}\n"
 
 
-def _real_cells(row: dict[str, Any]) -> list[str]:
+def _real_cells(row: dict[str, Any], compared: bool) -> list[str]:
     difference = "–"
     if row.get("difference") is not None:
         difference = f"{row['difference']:+.4f} ± {row['difference_standard_error']:.4f}"
     return [
         _title(row),
         f"{row['error']:.4f} ± {row['standard_error']:.4f}",
-        difference,
-        number(row.get("difference_seed_spread"), 4),
+        *([difference, number(row.get("difference_seed_spread"), 4)] if compared else []),
         _seeds(row["seeds"], row["seed_spread"], 4),
         number(row["residual_power"], 3),
         number(row["largest_correlation"], 3),

@@ -26,13 +26,16 @@ def origin(name: str, split: str, sources: Sources) -> Origin:
     """Return what a split ("train" or "test") of a data set is made of.
 
     Raises:
-        ValueError: if the data set needs the user's folder, or has no use for a list.
+        ValueError: if the data set needs the user's folder, or has no use for it or a list.
         FileNotFoundError: if a folder or file is not there.
     """
     if sources.lists and not name.startswith("fastmri"):
         raise ValueError(
             f"{name} takes no list of files: --train-list, --test-list are for fastmri"
         )
+    if sources.folder is not None and not name.startswith(("m4raw", "fastmri")):
+        where = ", real scans stand where KSPACE_DENOISE_DATA says" if name in real.SCANS else ""
+        raise ValueError(f"{name} takes no folder: --folder is for m4raw and fastmri{where}")
     if name in real.SCANS:
         return {"data": name, **real.origin(name, real.data_folder())}
     if name in ("phantom", "phantom-validation"):

@@ -13,6 +13,7 @@ from benchmarks.quality.tables import Sheet
 from benchmarks.quality.volumes import Numpy
 
 _MOST = 10  # images in a row of a panel
+_CORRELATION = 0.2  # ends of the colours, at least
 
 
 def draw_table(section: Mapping[str, Any], path: Path) -> None:
@@ -73,9 +74,10 @@ def draw_correlations(sheet: Sheet, path: Path) -> bool:
     figure = Figure(figsize=(1.8 * len(found) + 0.8, 2.2), layout="constrained")
     grid = figure.subplots(1, len(found), squeeze=False)[0]
     reach = len(next(iter(found.values()))) // 2
+    top = max(_CORRELATION, *(float(np.abs(values).max()) for values in found.values()))
     for axes, (name, values) in zip(grid, found.items(), strict=True):
         image = axes.imshow(
-            values, cmap="RdBu", vmin=-0.2, vmax=0.2, extent=[-reach, reach, reach, -reach]
+            values, cmap="RdBu", vmin=-top, vmax=top, extent=[-reach, reach, reach, -reach]
         )
         axes.set_title(f"{name}\nlargest {np.abs(values).max():.3f}", fontsize=7)
     figure.colorbar(image, ax=list(grid), label="correlation")

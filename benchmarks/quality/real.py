@@ -1,5 +1,6 @@
 """Real 55 mT scans, trained on one noisy repetition alone and scored by the unbiased error."""
 
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -40,6 +41,16 @@ STRESS = {
     "1.32.",
 }
 """The others, outside the aim, and how their noise differs from what the methods are told."""
+KSPACE = {
+    "ulf55mT_FLAIR_cage_EMIremoved_s01_rep1.h5": "eadc668e786d54e1",
+    "ulf55mT_FLAIR_cage_EMIremoved_s01_rep2.h5": "698142b794a9137d",
+    "ulf55mT_human_FISP_FA50.h5": "438ca69a631c75ba",
+    "ulf55mT_FLAIR_cage_EMIraw_s01_rep1.h5": "fd18524b95a3dd04",
+    "ulf55mT_FLAIR_cage_EMIraw_s01_rep2.h5": "2a21337d34a594dc",
+    "ulf55mT_FLAIR_nocage_EMIremoved_s01_rep1.h5": "597a5d018152e626",
+    "ulf55mT_FLAIR_nocage_EMIremoved_s01_rep2.h5": "41a6ee605e31d38a",
+}
+"""First digits of the SHA-256 of the k-space of each file, which records tell by its size alone."""
 SPLIT_SEED = 0
 DIRECTIONS = ("a", "b")
 
@@ -168,7 +179,11 @@ def data_folder() -> Path:
 
 
 def open_pair(name: str, folder: Path) -> Pair:
-    """Read the two repetitions of a data set, or split its only one."""
+    """Read the two repetitions of a data set, or split its only one.
+
+    Raises:
+        ValueError: if a file of that name holds another scan.
+    """
     if "{}" not in SCANS[name]:
         return split(_scan(folder / SCANS[name]), SPLIT_SEED)
     return repeated(*(_scan(folder / SCANS[name].format(n)) for n in (1, 2)))
@@ -211,4 +226,10 @@ def _scan(path: Path) -> Scan:
     scan = kd.read(path)
     if not isinstance(scan, Scan):
         raise ValueError(f"{path} holds images, expected k-space")
+    found = hashlib.sha256(scan.kspace[:].tobytes()).hexdigest()[: len(KSPACE[path.name])]
+    if found != KSPACE[path.name]:
+        raise ValueError(
+            f"the k-space of {path} has the SHA-256 {found}..., expected {KSPACE[path.name]}...: "
+            "it is another scan than the one that the data set is named after"
+        )
     return scan

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.real import STRESS
-from benchmarks.quality.rows import ROWS, TABLES
+from benchmarks.quality.rows import ROWS, TABLES, Table
 from benchmarks.quality.statistics import Result, difference_spread
 from benchmarks.quality.tables import Sheet, average, chosen_strengths, worth_showing
 from kspace_denoise.metrics import ErrorBlocks, error_of_blocks, unbiased_difference
@@ -21,20 +21,22 @@ def is_real(sheet: Sheet) -> bool:
 
 def real_sections(sheet: Sheet) -> list[dict[str, Any]]:
     """Return one section for each table that has results."""
-    best = best_comparator(sheet)
-    made = [
-        {
-            "dataset": sheet.dataset,
-            "steps": sheet.steps,
-            "table": table.name,
-            "title": table.title,
-            "stress": STRESS.get(sheet.dataset),
-            "best_comparator": best,
-            "rows": [real_line(name, sheet, best) for name in table.rows if name in sheet.results],
-        }
-        for table in TABLES.values()
-    ]
+    made = [_section(sheet, table) for table in TABLES.values()]
     return [section for section in made if worth_showing(section)]
+
+
+def _section(sheet: Sheet, table: Table) -> dict[str, Any]:
+    """Return one table; without a comparator its rows are compared with its baseline."""
+    best = best_comparator(sheet) or (table.baseline if table.baseline in sheet.results else None)
+    return {
+        "dataset": sheet.dataset,
+        "steps": sheet.steps,
+        "table": table.name,
+        "title": table.title,
+        "stress": STRESS.get(sheet.dataset),
+        "best_comparator": best,
+        "rows": [real_line(name, sheet, best) for name in table.rows if name in sheet.results],
+    }
 
 
 def best_comparator(sheet: Sheet) -> str | None:

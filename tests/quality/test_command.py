@@ -1,11 +1,13 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.quality import real
 from benchmarks.quality.command import main
-from benchmarks.quality.datasets import GROUPS, expand, why_not
+from benchmarks.quality.datasets import ABOUT, GROUPS, expand, why_not
 from benchmarks.quality.magnitude import volumes
 from benchmarks.quality.registry import find_row
 
@@ -63,7 +65,13 @@ def test_paper_scoring_runs_on_magnitudes(tmp_path: Path, study: Path, tiny_file
     assert "psnr_truth" not in row
 
 
-def test_list_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_does_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in real.SCANS.values():
+        for number in (1, 2):
+            (tmp_path / name.format(number)).touch()
+    monkeypatch.setenv("KSPACE_DENOISE_DATA", str(tmp_path))
     assert _run(tmp_path, "real", "--methods", "nlm", "supervised", "--seeds", "0", "--list") == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [f"open  {name}: nlm" for name in GROUPS["real"]]
@@ -83,12 +91,66 @@ def test_what_is_wrong_is_said_in_one_line(
         (("phantom", "--paper-scoring"), "--paper-scoring belongs to m4raw"),
         (("phantom", "--test-list", str(listed)), "phantom takes no list of files"),
         (("m4raw", "--train-list", str(listed)), "m4raw takes no list of files"),
+        (("phantom", "--folder", str(tmp_path)), "phantom takes no folder: --folder is for m4raw"),
+        (("real-fisp", "--folder", str(tmp_path)), "where KSPACE_DENOISE_DATA says"),
         (("table",), "holds no results"),
     ):
         assert _run(tmp_path, *arguments) in (1, 2)
         assert message in capsys.readouterr().err
     with pytest.raises(ValueError, match="no data set 'moon'"):
         expand(["moon"])
+
+
+@pytest.mark.parametrize("dataset", ["m4raw", "fastmri-13"])
+def test_a_list_of_jobs_that_cannot_be_done_is_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], dataset: str
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder, message in (
+        ((), f"{dataset} needs the folder of the data"),
+        (("--folder", str(tmp_path / "no")), "no such folder"),
+        (("--folder", str(empty)), f"{empty} has no "),
+    ):
+        assert _run(tmp_path, dataset, *folder, "--methods", "noisy", "--list") == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert message in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps = 20", r"holds steps = 20, but .*: give --steps 20"),
+        ("minutes = 3", r"holds minutes, but .*: give --steps"),
+        (None, r"--config .*config\.toml: no such file"),
+    ],
+)
+def test_a_config_does_not_say_how_long_to_train(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, message: str
+) -> None:
+    path = tmp_path / "config.toml"
+    if text is not None:
+        path.write_text(text)
+    assert _run(tmp_path, "phantom", "--config", str(path), "--list") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(message, err)
+    assert "Errno" not in err
+
+
+def test_help_says_what_the_defaults_and_the_data_sets_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    for default in ("0 1 2", "1500", "results", "quality-cache", "OUT/tables", "methods", "cpu"):
+        assert f"(default: {default})" in words.replace("quality- cache", "quality-cache")
+    assert set(ABOUT) == set(GROUPS)
+    for name in (*GROUPS, "fastmri-13", "fastmri-25", "magnitude-13", "real-fisp"):
+        assert name in words
+    assert "`python -m benchmarks.quality table`" in words
 
 
 def test_rows_that_a_data_set_cannot_have_are_left_out() -> None:

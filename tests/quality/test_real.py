@@ -1,14 +1,19 @@
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from scipy.ndimage import binary_dilation
 
 from benchmarks.quality import real
 from benchmarks.quality.denoisers import Training
 from benchmarks.quality.evaluate import Job, Means
 from benchmarks.quality.markdown import real_text
+from benchmarks.quality.pictures import draw_correlations
 from benchmarks.quality.registry import find_row
 from benchmarks.quality.tables import Sheet, read_sheets
 from benchmarks.quality.tables_real import best_comparator, real_sections
@@ -92,8 +97,66 @@ def test_rows_on_a_real_scan_and_their_paired_difference(
     assert "real-fisp-residuals.png" in names
 
 
-def test_a_sheet_without_comparators_has_no_best_one() -> None:
+def _result(error: float, largest: float) -> dict[str, Any]:
+    blocks = {"crossed": [4 * (1 + error), 4 * (1 + error)], "noise": [4.0, 4.0], "pixels": 2}
+    correlation = [[0.0, largest], [-largest, 0.0]]
+    scores: dict[str, Any] = {
+        "unbiased_error": {"value": error},
+        "residual_power": 1.0,
+        "blocks": blocks,
+    }
+    scores |= {"autocorrelation": correlation, "seconds_per_slice": 0.0, "seed": 0}
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        (("nlm", "wavelet", "c2s"), "nlm"),
+        (("noisy", "c2s", "noise2void"), "c2s"),
+        (("noisy", "noise2void"), None),
+    ],
+)
+def test_the_column_of_differences_names_what_is_subtracted(
+    rows: tuple[str, ...], named: str | None
+) -> None:
+    sheet = Sheet("real-fisp", 2, {name: [_result(0.1 * i, 0.1)] for i, name in enumerate(rows)})
+    section = real_sections(sheet)[0]
+    text = real_text(section)
+    assert section["best_comparator"] == named
+    assert ("| minus " in text) == (named is not None)
+    if named:
+        assert f"| minus {named}, σ²" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
     assert best_comparator(Sheet("real-fisp", None, {})) is None
+
+
+@pytest.mark.parametrize(("largest", "end"), [(0.05, 0.2), (0.7, 0.7)])
+def test_colours_reach_the_largest_correlation_on_both_sides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: float, end: float
+) -> None:
+    drawn: list[tuple[float, float]] = []
+    imshow = Axes.imshow
+
+    def noted(axes: Axes, values: Any, **options: Any) -> Any:
+        drawn.append((options["vmin"], options["vmax"]))
+        return imshow(axes, values, **options)
+
+    monkeypatch.setattr(Axes, "imshow", noted)
+    results = {"nlm": [_result(0.3, 0.01)], "c2s": [_result(0.2, largest)]}
+    assert draw_correlations(Sheet("real-fisp", 2, results), tmp_path / "residuals.png")
+    assert drawn == [(-end, end)] * 2
+
+
+def test_another_scan_of_the_same_name_is_refused(tmp_path: Path, real_data: Path) -> None:
+    name = real.SCANS["real-fisp"]
+    shutil.copy(real_data / name, tmp_path / name)
+    assert real.open_pair("real-fisp", tmp_path).mask.any()
+    with h5py.File(tmp_path / name, "r+") as file:
+        file["kspace"][0, 0, 0, 0] += 1
+    with pytest.raises(ValueError, match=r"has the SHA-256 .* another scan than"):
+        real.open_pair("real-fisp", tmp_path)
 
 
 def test_both_directions_train_on_one_repetition_each(
