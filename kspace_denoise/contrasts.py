@@ -109,18 +109,21 @@ def known_contrasts(
 def condition_of(
     contrasts: Sequence[Source],
     index: int,
+    noisy: Numpy,
     calibration: int | None = None,
     **sense_options: Any,
 ) -> tuple[Numpy, Numpy]:
     """Return slice `index` of all contrasts `(..., contrasts, y, x)`, and sigma of each pixel.
 
-    `contrasts` as `known_contrasts` returns them; every one is in a unit of its own.
+    `contrasts` as `known_contrasts` returns them; every one is in a unit of its own. `noisy` is the
+    slice that they stand beside, k-space or images as they were read.
 
     Raises:
-        ValueError: if a contrast is blank there, or its noise map is not known.
+        ValueError: if a contrast is blank there, or the noisy slice itself, or its noise map is not
+            known.
     """
     pieces = [
-        _contrast_slice(contrast, number, index, calibration, sense_options)
+        _contrast_slice(contrast, number, index, noisy, calibration, sense_options)
         for number, contrast in enumerate(contrasts)
     ]
     images, sigmas = zip(*pieces, strict=True)
@@ -131,6 +134,7 @@ def _contrast_slice(
     contrast: Source,
     number: int,
     index: int,
+    noisy: Numpy,
     calibration: int | None,
     sense_options: dict[str, Any],
 ) -> tuple[Numpy, Numpy]:
@@ -139,6 +143,11 @@ def _contrast_slice(
         raise ValueError(
             f"slice {index} of contrast {number} is blank, and that of the scan is not: leave the "
             "slice out of both, or the contrast"
+        )
+    if np.array_equal(data, noisy):
+        raise ValueError(
+            f"contrast {number} is the noisy image itself (slice {index}): its noise would be "
+            "copied; give other contrasts"
         )
     if isinstance(contrast, Images):
         sigma = np.broadcast_to(known_sigma(contrast), contrast.data.shape)[index]

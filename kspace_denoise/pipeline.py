@@ -67,7 +67,8 @@ def denoise(
     Raises:
         ValueError: if the denoiser was trained for the other stage (`allow_other_stage` lets it
             pass), or the stage does not exist, or images come without sigma, or `contrasts` are
-            not those that the denoiser needs, or of other slices.
+            not those that the denoiser needs, or of other slices, or the scan itself.
+        TypeError: if the denoiser cannot be called.
         recon.NoiseNotFound: if the noise is unknown and cannot be measured in k-space.
     """
     check_use(denoiser, stage, allow_other_stage)
@@ -116,7 +117,9 @@ def denoise_slices(
             continue
         mask = scan.slice_mask(index)
         piece = reconstruct_slice(kspace, noise, mask, calibration, **options)
-        condition = condition_of(others, index, calibration, **options) if others else None
+        condition = None
+        if others:
+            condition = condition_of(others, index, kspace, calibration, **options)
         yield denoise_slice(piece, denoiser, stage, condition)
 
 
@@ -159,7 +162,7 @@ def denoise_images(
         if not image.any():
             yield Denoised(image, image, sigma)
             continue
-        more = _condition(*condition_of(others, index)) if others else {}
+        more = _condition(*condition_of(others, index, image)) if others else {}
         yield Denoised(to_numpy(denoiser(image, sigma, **more)), image, sigma)
 
 
@@ -168,12 +171,18 @@ def _condition(images: Numpy, sigma: Numpy) -> dict[str, Numpy]:
 
 
 def check_use(denoiser: AnyDenoiser, stage: str, allow_other_stage: bool = False) -> None:
-    """Refuse a denoiser at the stage that it was not trained for.
+    """Refuse what is no denoiser, and one at the stage that it was not trained for.
 
     Raises:
         ValueError: naming both stages.
+        TypeError: saying where denoisers come from.
     """
     check_stage(stage)
+    if isinstance(denoiser, type) or not callable(denoiser):
+        raise TypeError(
+            f"denoiser is {denoiser!r}, expected kd.load(FILE), what kd.train returned, or a "
+            "classical one such as kd.classical.BM3D()"
+        )
     trained = getattr(denoiser, "stage", None)
     if trained is not None and trained != stage and not allow_other_stage:
         raise ValueError(

@@ -47,8 +47,9 @@ def test_images_are_given_with_theirs():
     assert np.array_equal(result.image, other.data)
     assert all(np.all(seen[3] == 0.7) for seen in spy.seen)
     volumes = kd.Images(data=clean_magnitudes(4).reshape(2, 2, *SHAPE) + 1, sigma=0.1)
-    deep = kd.denoise(volumes, spy, contrasts=[volumes])
-    assert np.array_equal(deep.image, volumes.data)
+    twice = kd.Images(data=2 * volumes.data, sigma=0.1)
+    deep = kd.denoise(volumes, spy, contrasts=[twice])
+    assert np.array_equal(deep.image, twice.data)
     assert spy.seen[-1][2].shape == (2, 1, *SHAPE)
 
 
@@ -64,15 +65,15 @@ def test_blank_slices_need_no_contrast():
     kspace = source.kspace.copy()
     kspace[2] = 0
     blank = dataclasses.replace(source, kspace=kspace)
-    spy = Spy(1)
-    assert not kd.denoise(blank, spy, contrasts=[blank]).image[2].any()
+    spy, other = Spy(1), scan("T1w", slices=3)
+    assert not kd.denoise(blank, spy, contrasts=[other]).image[2].any()
     assert len(spy.seen) == 2
     with pytest.raises(ValueError, match="slice 2 of contrast 0 is blank"):
-        kd.denoise(source, spy, contrasts=[blank])
+        kd.denoise(other, spy, contrasts=[blank])
     data = magnitudes().data.copy()
     data[0] = 0
     pictures = kd.Images(data=data, sigma=0.2)
-    assert not kd.denoise(pictures, spy, contrasts=[pictures]).image[0].any()
+    assert not kd.denoise(pictures, spy, contrasts=[magnitudes(seed=1)]).image[0].any()
 
 
 def test_contrasts_that_are_not_those_of_the_denoiser_are_refused():
@@ -93,6 +94,25 @@ def test_contrasts_that_are_not_those_of_the_denoiser_are_refused():
         kd.denoise(one, Spy(1), "before-sense", contrasts=[other])
     with pytest.raises(ValueError, match="come without their noise level"):
         kd.denoise(magnitudes(), Spy(1), contrasts=[kd.Images(data=magnitudes().data)])
+
+
+def test_the_noisy_images_are_no_contrast_of_their_own():
+    """Not as another object, not under another covariance, and not as one slice among others."""
+    one, other = scan(), scan("T1w")
+    louder = dataclasses.replace(one, noise_covariance=2 * one.noise_covariance)
+    kspace = other.kspace.copy()
+    kspace[1] = one.kspace[1]
+    for same, found in ((one, 0), (louder, 0), (dataclasses.replace(other, kspace=kspace), 1)):
+        with pytest.raises(ValueError, match=rf"contrast 1 is the noisy .* \(slice {found}\)"):
+            kd.denoise(one, Spy(2), contrasts=[other, same])
+    with pytest.raises(ValueError, match="contrast 0 is the noisy image itself"):
+        kd.denoise(magnitudes(), Spy(1), contrasts=[magnitudes()])
+
+
+def test_what_is_no_denoiser_is_told_where_denoisers_come_from():
+    for wrong in ("bm3d", kd.classical.BM3D, None):
+        with pytest.raises(TypeError, match=r"denoiser is .*, expected kd.load.* or a classical"):
+            kd.denoise(scan(), wrong)
 
 
 def test_the_noise_map_of_a_contrast_may_need_replicas():

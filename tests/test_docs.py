@@ -141,6 +141,10 @@ def test_api_pages_hold_every_public_name() -> None:
         listed = set(re.findall(rf"^::: {module.__name__}\.(\w+)$", text, re.MULTILINE))
         public = set(module.__all__) - {"classical", "formats", "metrics", "recon", "sim"}
         assert public <= listed
+    text = (ROOT / "docs/api/top.md").read_text()
+    assert {"classical." + name for name in set(kd.classical.__all__) - {"CLASSICAL"}} <= set(
+        re.findall(r"^::: kspace_denoise\.(.+)$", text, re.MULTILINE)
+    )
 
 
 def test_ci_script_is_sound_bash() -> None:

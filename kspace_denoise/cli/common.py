@@ -1,5 +1,6 @@
 """What the commands share: options, reading with clear refusals, noise, device, progress."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -215,9 +216,19 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
         delay=2,
         leave=False,
         file=sys.stderr,
+        **terminal_size(),
         disable=not sys.stderr.isatty(),
     )
     return bar
+
+
+def terminal_size() -> dict[str, int]:
+    """Return the size of the terminal for a bar; 80 x 24 where it says 0, which would hide it."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):  # no terminal: no bar either
+        columns = lines = 0
+    return {"ncols": columns or 80, "nrows": lines or 24}
 
 
 def note(message: str) -> None:
@@ -229,19 +240,3 @@ def command_line() -> str:
     """Return the command as it was called, for the provenance record."""
     words = click.get_current_context().meta.get("command_line", [])
     return shlex.join(str(word) for word in words)
-
-
-def training_bar(title: str) -> Callable[[Any], None]:
-    """Return what follows a training run: a bar with rate and time left, on a terminal only."""
-    from tqdm import tqdm
-
-    bar = tqdm(desc=title, delay=2, leave=False, file=sys.stderr, disable=not sys.stderr.isatty())
-
-    def follow(done: Any) -> None:
-        bar.total = done.steps
-        bar.set_postfix(loss=f"{done.losses[-1][1]:.3f}", refresh=False)
-        bar.update(done.step - bar.n)
-        if done.step == done.steps:
-            bar.close()
-
-    return follow

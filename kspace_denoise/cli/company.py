@@ -83,7 +83,7 @@ def contrasts_of(sources: Sequence[Path], given: Sequence[Path]) -> list[list[Pa
             "the first IN first"
         )
     found = [list(given[i * each : (i + 1) * each]) for i in range(len(sources))]
-    if each and len(sources) > 1:
+    if each:
         for source, others in zip(sources, found, strict=True):
             note(f"{source} with {', '.join(map(str, others))}")
     return found

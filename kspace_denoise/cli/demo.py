@@ -15,8 +15,8 @@ from kspace_denoise.cli.common import (
     note,
     read_scan,
     seed_option,
-    training_bar,
 )
+from kspace_denoise.cli.training_progress import training_progress
 from kspace_denoise.demo.experiment import Settings
 from kspace_denoise.demo.raw_experiment import choose_reference
 from kspace_denoise.demo.run import run_demo
@@ -84,7 +84,9 @@ def demo(
         minutes=minutes,
         noise=None if noise is None else noise.source,
     )
-    settings = Settings(seed=seed, minutes=minutes, device=device, tell=note, watch=training_bar)
+    settings = Settings(
+        seed=seed, minutes=minutes, device=device, tell=note, watch=training_progress
+    )
     experiments = run_demo(out, settings, record, source)
     rows = experiments[-1].rows()
     for row in rows:

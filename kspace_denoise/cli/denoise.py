@@ -32,6 +32,7 @@ from kspace_denoise.cli.cropping import (
 from kspace_denoise.cli.image_noise import Sigma, check_sigma_use, sigma_option, with_sigma
 from kspace_denoise.cli.options import penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.written import Written
 from kspace_denoise.pipeline import (
     Denoised,
     check_use,
@@ -133,10 +134,14 @@ def denoise(
         strength=strength,
         vst=vst,
     )
+    done = Written()
     with formats.image_writer(output, total) as writer:
         for index, piece in enumerate(progress(slices, "denoise", total)):
-            writer.write(index, **cropped(_named(piece), size))
+            written = cropped(_named(piece), size)
+            writer.write(index, **written)
+            done.add(written["reconstruction"], written.get("noisy_sigma"))
         writer.write_header({**image_header(content.header), "provenance": record})
+    click.echo(done.line(output, total, " of the noisy images"))
 
 
 def _refuse_vst(vst: bool, source: Path) -> None:

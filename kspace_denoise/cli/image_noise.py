@@ -60,6 +60,12 @@ def with_sigma(images: Images, path: Path, sigma: Sigma) -> tuple[Images, str]:
     if not isinstance(sigma, str):
         if images.sigma is not None:
             note(f"{path} stores a noise level, and --sigma {sigma:g} is used instead")
+        largest = float(np.max(np.abs(images.data)))
+        if sigma > largest:
+            note(
+                f"--sigma {sigma:g} is above the largest magnitude in {path}, {largest:.4g}: sigma "
+                "is in the unit of the image, and all of this one would be noise"
+            )
         return dataclasses.replace(images, sigma=sigma), "--sigma"
     try:
         found = recon.estimate_sigma(images.data)

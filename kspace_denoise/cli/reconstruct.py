@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import numpy as np
 
 from kspace_denoise import formats, provenance
 from kspace_denoise.cli.common import (
@@ -34,6 +33,7 @@ from kspace_denoise.cli.cropping import (
 )
 from kspace_denoise.cli.methods import LATER, METHODS, Settings, sense_of_samples
 from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.written import Written
 from kspace_denoise.crop import remove_oversampling
 from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Numpy, Scan
@@ -116,8 +116,10 @@ def reconstruct(
     )
     settings = Settings(noise, calibration, replicas, seed, penalty)
     with formats.image_writer(output, len(scan.kspace)) as writer:
-        record["sigma"] = _write_slices(writer, scan, method, settings, size, device)
+        done = _write_slices(writer, scan, method, settings, size, device)
+        record["sigma"] = done.sigma
         writer.write_header({**image_header(scan.header), "provenance": record})
+    click.echo(done.line(output, len(scan.kspace)))
 
 
 def _check_method(method: str) -> None:
@@ -142,9 +144,9 @@ def _write_slices(
     settings: Settings,
     size: tuple[int, int] | None,
     device: str,
-) -> float | None:
-    """Reconstruct slice by slice; return the median of their sigma. Blank slices stay zero."""
-    sigmas = []
+) -> Written:
+    """Reconstruct slice by slice, and add up what was written. Blank slices stay zero."""
+    done = Written()
     images: dict[str, Numpy] = {}
     for index in progress(range(len(scan.kspace)), "reconstruct"):
         kspace = scan.kspace[index]
@@ -156,9 +158,7 @@ def _write_slices(
             found = METHODS[method].run(to_device(kspace, device), scan.slice_mask(index), settings)
         images = cropped(found, size)
         writer.write(index, **images)
-        if "noise_sigma" in images and images["noise_sigma"].any():
-            sigma = images["noise_sigma"]
-            sigmas.append(float(np.median(sigma[sigma > 0])))
+        done.add(next(iter(images.values())), images.get("noise_sigma"))
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
         note("no closed form of the noise map for this sampling: give --replicas N to measure it")
-    return float(np.median(sigmas)) if sigmas else None
+    return done

@@ -1,5 +1,6 @@
 """`kspace-denoise train`: a denoiser from noisy scans, alone or with what a method needs beside."""
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -18,7 +19,6 @@ from kspace_denoise.cli.common import (
     note,
     note_unsampled_data,
     seed_option,
-    training_bar,
 )
 from kspace_denoise.cli.company import (
     DATA,
@@ -32,13 +32,16 @@ from kspace_denoise.cli.company import (
 from kspace_denoise.cli.image_noise import Sigma, check_sigma_use, sigma_option, with_sigma
 from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
 from kspace_denoise.denoiser import Denoiser, load
 from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives import check_method
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
+from kspace_denoise.training.checkpoint import read_tensors
 from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.train import FOLLOWS
 from kspace_denoise.training.train import train as train_denoiser
 
 _EXAMPLE = """\
@@ -124,6 +127,7 @@ def train(
     check_place(out)
     config = _config(config_file, minutes, paper, vst)
     beginning = None if start is None else _start(start, config)
+    _note_refinement(config, start)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
     seen = [*sources, *(path for paths in others for path in paths)]
@@ -136,7 +140,8 @@ def train(
         noise_scan = noise_file if path in sources else None  # other contrasts have other noise
         contents[path] = _with_noise(contents[path], path, noise_scan, readout, sigma)
     checkpoint = _checkpoint(out, resume)
-    note(_budget(config, device))
+    done = _steps_done(checkpoint) if resume else 0
+    note(_budget(config, device, done))
     denoiser = train_denoiser(
         method,
         [contents[path] for path in sources],
@@ -151,7 +156,7 @@ def train(
         resume=resume,
         calibration=calibration,
         regularisation=penalty,
-        report=training_bar(f"{method} {stage}"),
+        report=training_progress(f"{method} {stage}", done),
     )
     denoiser.record["provenance"] = provenance.record(
         command_line(),
@@ -167,7 +172,13 @@ def train(
     )
     denoiser.save(out)
     checkpoint.unlink()
-    click.echo(f"{out}: {denoiser.record['steps']} steps in {denoiser.record['seconds']:.0f} s")
+    losses = denoiser.record["losses"]
+    if start is None:
+        note_nothing_learnt(losses, config)
+    click.echo(
+        f"{out}: {denoiser.record['steps']} steps in {denoiser.record['seconds']:.0f} s, "
+        f"loss {losses[-1][1]:.3f}"
+    )
 
 
 def _check_choices(domain: str, stage: str) -> None:
@@ -209,13 +220,24 @@ def _start(path: Path, config: TrainConfig) -> Denoiser:
         click.UsageError: if the config asks for another network than it has.
     """
     denoiser = load(path)
-    network = denoiser.config.network
-    if config.network not in (UNetConfig(), network):
+    network, wanted, default = denoiser.config.network, config.network, UNetConfig()
+    left = {n: getattr(network, n) for n in FOLLOWS if getattr(wanted, n) == getattr(default, n)}
+    if wanted != default and dataclasses.replace(wanted, **left) != network:
         raise click.UsageError(
             f"--start {path} goes on with the network of that denoiser, and [network] of --config "
             "is another: leave one of the two out"
         )
     return denoiser
+
+
+def _note_refinement(config: TrainConfig, start: Path | None) -> None:
+    """Tell where what belongs behind a training is begun without one."""
+    refinement = config.objective.get("refinement")
+    if start is None and refinement in ("paper", "fixed"):
+        note(
+            f'refinement = "{refinement}" follows a training without it, and this run starts from '
+            "scratch: train first, then continue with --start MODEL for fewer steps"
+        )
 
 
 def _with_noise(
@@ -233,6 +255,11 @@ def _with_noise(
         raise ValueError(f"{path}: {error}") from error
 
 
-def _budget(config: TrainConfig, device: str) -> str:
+def _steps_done(checkpoint: Path) -> int:
+    return int(read_tensors(checkpoint)[1].get("progress", {}).get("step", 0))
+
+
+def _budget(config: TrainConfig, device: str, done: int) -> str:
     length = f"{config.steps} steps" if config.steps else f"{config.minutes:g} minutes"
-    return f"training for {length} on {device}"
+    begin = f", going on from step {done}" if done else ""
+    return f"training for {length} on {device}{begin}"

@@ -9,6 +9,7 @@ from kspace_denoise.objectives.noise2noise import Noise2Noise
 from kspace_denoise.objectives.noise2void import Noise2Void
 from kspace_denoise.objectives.objective import Objective
 from kspace_denoise.objectives.supervised import Supervised
+from kspace_denoise.settings import check_kinds
 
 METHODS: dict[str, type[Objective]] = {
     "c2s": C2S,
@@ -36,13 +37,16 @@ def make_objective(method: str, paper: bool = False, **settings: Any) -> Objecti
 
     Raises:
         ValueError: if there is no such method or setting; the message lists what there is.
+        TypeError: if a setting is of the wrong kind.
     """
     check_method(method)
     base = METHODS[method].paper() if paper else METHODS[method]()
     known = [field.name for field in dataclasses.fields(base)]
     unknown = sorted(set(settings) - set(known))
     if unknown:
-        raise ValueError(f"{method} has no setting {', '.join(unknown)}; it has {', '.join(known)}")
+        there = f"it has {', '.join(known)}" if known else "it has none: leave [objective] out"
+        raise ValueError(f"{method} has no setting {', '.join(unknown)}; {there}")
+    check_kinds(type(base), settings)
     return dataclasses.replace(base, **settings)
 
 

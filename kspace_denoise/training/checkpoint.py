@@ -43,3 +43,27 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if "kspace_denoise" not in metadata:
         raise ValueError(f"{path} holds tensors, but was not written by kspace-denoise")
     return tensors, json.loads(metadata["kspace_denoise"])
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return in words what differs between the identities of two runs."""
+    old, new = _flat(before), _flat(now)
+    found = [
+        f"{name} was {old.get(name, 'not set')} and is {new.get(name, 'not set')}"
+        for name in dict.fromkeys([*new, *old])
+        if not name.startswith("data.") and old.get(name) != new.get(name)
+    ]
+    if before.get("data") != now.get("data"):
+        found.append("the images are others")
+    return ", ".join(found)
+
+
+def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the settings of nested tables by their names with dots: `network.base`."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, "" if name == "config" else f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

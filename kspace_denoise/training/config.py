@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kspace_denoise.networks import UNetConfig
+from kspace_denoise.settings import check_kinds, check_names
 from kspace_denoise.symmetry import SYMMETRIES
 
 
@@ -46,6 +47,7 @@ class TrainConfig:
     compile: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(TrainConfig, vars(self))
         names = ("minutes", "batch", "patch", "learning_rate", "warmup", "clip", "parts")
         positive = {name: getattr(self, name) for name in names}
         if self.steps is not None:
@@ -79,14 +81,19 @@ class TrainConfig:
 
         Raises:
             ValueError: if a name is unknown; the message lists the known ones.
+            TypeError: if a value is of the wrong kind.
         """
         values = dict(values)
-        network = dict(values.pop("network", {}))
+        network = values.pop("network", {})
+        if not isinstance(network, dict):
+            raise TypeError(f"network is {network!r}, expected a table of settings")
+        check_names(cls, values)
+        check_names(UNetConfig, network)
+        check_kinds(UNetConfig, network)
+        network = dict(network)
         for name in ("multipliers", "attention"):
             if name in network:
                 network[name] = tuple(network[name])
-        _known(cls, values)
-        _known(UNetConfig, network)
         return cls(network=UNetConfig(**network), **values)
 
     @classmethod
@@ -94,19 +101,10 @@ class TrainConfig:
         """Read a record from a TOML file, e.g. `steps = 500` and a table `[network]`.
 
         Raises:
-            ValueError: if the file is not TOML or holds unknown names.
+            ValueError, TypeError: if the file is not TOML, or as `from_dict`.
         """
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not a TOML file: {error}") from None
         return cls.from_dict(values)
-
-
-def _known(cls: type, values: dict[str, Any]) -> None:
-    known = [field.name for field in dataclasses.fields(cls)]
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ValueError(
-            f"unknown setting {', '.join(unknown)}; {cls.__name__} has {', '.join(known)}"
-        )

@@ -32,8 +32,8 @@ def training_examples(subjects: Iterable[Subject], recipe: Recipe) -> Iterator[E
     noise map, so that without noise the two would be the same image. Contrasts take their own.
 
     Raises:
-        ValueError: if a target or contrast is the noisy image itself, or a repetition blank where
-            the scan is not, or as `condition_of`.
+        ValueError: if a target is the noisy image itself, or a repetition blank where the scan is
+            not, or as `condition_of`.
     """
     for subject in subjects:
         if isinstance(subject.source, Images):
@@ -46,16 +46,11 @@ def training_examples(subjects: Iterable[Subject], recipe: Recipe) -> Iterator[E
 
 
 def _check_new(example: Example) -> None:
-    """Refuse an image that is given again as its own target or contrast, noise and all."""
-    image, pair, condition = example
-    if pair is not None and np.array_equal(image, pair):
+    """Refuse an image that is given again as its own target, noise and all."""
+    if example.pair is not None and np.array_equal(example.image, example.pair):
         raise ValueError(
             "a target is the noisy image itself, from which nothing can be learnt: give the clean "
             "scan, or another repetition with noise of its own"
-        )
-    if condition is not None and any(np.array_equal(image, other) for other in condition):
-        raise ValueError(
-            "a contrast is the noisy image itself: its noise would be copied; give other contrasts"
         )
 
 
@@ -69,7 +64,7 @@ def _from_images(images: Images, subject: Subject, recipe: Recipe) -> Iterator[E
             unit = expected_unit if recipe.clean else to_unit
             pair = unit(subject.target.data[index], sigma, recipe.vst)
         if subject.contrasts:
-            condition = to_unit(*condition_of(subject.contrasts, index), recipe.vst)
+            condition = to_unit(*condition_of(subject.contrasts, index, image), recipe.vst)
         for position in np.ndindex(image.shape[:-2]):
             if image[position].any():
                 yield Example(
@@ -102,7 +97,7 @@ def _from_scan(scan: Scan, subject: Subject, recipe: Recipe) -> Iterator[Example
             same = through_maps(goal, noise, piece, noise, mask, **options)
             pair = in_snr_units(same.image, piece.sigma)
         if subject.contrasts:
-            pieces = condition_of(subject.contrasts, index, recipe.calibration, **options)
+            pieces = condition_of(subject.contrasts, index, kspace, recipe.calibration, **options)
             condition = in_snr_units(*pieces)
         yield Example(image, pair, condition)
 

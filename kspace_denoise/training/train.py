@@ -1,6 +1,7 @@
 """`train`: from raw scans to a denoiser."""
 
 import dataclasses
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.subjects import Recipe, check_targets, gather, known_subjects
 from kspace_denoise.training.trainer import Report, Trainer
+
+FOLLOWS = ("contrasts", "direct", "target_level", "phase_width")
+"""Settings of the network that follow from the method, the paper's mode and the data."""
 
 
 def train(
@@ -129,6 +133,13 @@ def _fitted(
         raise ValueError(
             "the denoiser to start from was trained with vst and this run is without, or the other "
             "way round: set vst alike"
+        )
+    if start is not None and start.config.paper != config.paper:
+        was, now = ("with" if c.paper else "without" for c in (start.config, config))
+        warnings.warn(
+            f"the denoiser to start from was trained {was} paper = true and this run is {now}: "
+            "noise levels, weights and passes are other ones; set paper alike unless you mean that",
+            stacklevel=3,
         )
     return config.replace(network=network)
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +13,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from kspace_denoise.objectives import Objective
-from kspace_denoise.training.checkpoint import read_tensors, write_tensors
+from kspace_denoise.training.checkpoint import differences, read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.curve import DIVERGED, ends, going_well, has_fallen, usual
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.parts import Parts, mixed_seed
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
-DIVERGED = 100.0
-"""A loss that is so many times the median before it will not come back."""
-
 FREE = ("minutes", "steps", "learning_rate", "checkpoint_seconds", "symmetries", "compile")
 """Settings that may be others when a run is resumed."""
 
@@ -72,13 +69,14 @@ class Trainer:
         )
         self._compiled: nn.Module = torch.compile(self.network) if config.compile else self.network  # type: ignore[assignment]
         self._recent: list[Tensor] = []
+        self._kept: int | None = None  # the step that the checkpoint is of
 
     def run(self, report: Report | None = None) -> dict[str, Tensor]:
         """Train to the end and return the averaged weights.
 
         Raises:
-            TrainingDivergedError: if a gradient is not finite or the loss explodes; the last
-                checkpoint stays, from which a lower learning rate may go on.
+            TrainingDivergedError: if a gradient is not finite or the loss explodes; the message
+                says whether a lower learning rate may go on from the checkpoint.
         """
         self.network.train()
         with Parts(self._compiled, self.objective, self.device, self.config.parts) as parts:
@@ -96,7 +94,7 @@ class Trainer:
                 self._log()
                 if report:
                     report(self.progress)
-                if time.monotonic() - saved > self.config.checkpoint_seconds:
+                if time.monotonic() - saved > self.config.checkpoint_seconds and self._worth_it():
                     self.save()
                     saved = time.monotonic()
 
@@ -143,23 +141,40 @@ class Trainer:
             return
         mean = float(torch.stack(self._recent).mean())
         self._recent = []
-        usual = statistics.median([loss for _, loss in self.progress.losses] or [mean])
-        if mean > DIVERGED * usual:
-            raise self._diverged(f"the loss has grown from {usual:.3g} to {mean:.3g}")
+        median = usual(self.progress.losses)
+        if mean > DIVERGED * median:
+            raise self._diverged(f"the loss has grown from {median:.3g} to {mean:.3g}")
         self.progress.losses.append((self.progress.step, mean))
 
     def _diverged(self, sign: str) -> "TrainingDivergedError":
+        """Return the error, with a promise only where something was learnt before the checkpoint.
+
+        A step that is too large kills a network at once, and leaves the loss where it began.
+        """
         advice = "set learning_rate lower and start again"
-        if self.checkpoint is not None and self.checkpoint.exists():
+        before = [entry for entry in self.progress.losses if entry[0] <= (self._kept or 0)]
+        if has_fallen(before):
+            first, last = ends(before)
             advice = (
-                f"{self.checkpoint} holds the last good state: set learning_rate lower and resume"
+                f"{self.checkpoint} is of step {self._kept}, when the loss had fallen from "
+                f"{first:.3g} to {last:.3g}: set learning_rate lower and resume"
             )
+        elif self._kept is not None:
+            advice += f": by step {self._kept}, that of {self.checkpoint}, nothing had been learnt"
         return TrainingDivergedError(f"training diverged: {sign}; {advice}")
+
+    def _worth_it(self) -> bool:
+        """Return whether to keep this state: the first, then those of losses that are going well.
+
+        A healthy run passes often; one about to diverge leaves the last good state as it is.
+        """
+        return self._kept is None or going_well(self.progress.losses)
 
     def save(self) -> None:
         """Write the checkpoint: weights, their average, the optimiser's moments, progress."""
         if self.checkpoint is None:
             return
+        self._kept = self.progress.step
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
@@ -191,12 +206,13 @@ class Trainer:
         if self.checkpoint is None:
             raise FileNotFoundError("nothing to resume: this run keeps no checkpoint")
         tensors, record = read_tensors(self.checkpoint)
-        mine, theirs = self.identity(), record.get("identity", {})
-        differing = [name for name in mine if mine[name] != theirs.get(name)]
-        if differing:
+        if "identity" not in record:
+            raise ValueError(f"{self.checkpoint} is not the checkpoint of a training run")
+        mine, theirs = self.identity(), record["identity"]
+        if mine != theirs:
             raise ValueError(
-                f"{self.checkpoint} belongs to another run ({', '.join(differing)} differ): "
-                "resume with the same files, seed and config, or start anew without --resume"
+                f"{self.checkpoint} belongs to another run ({differences(theirs, mine)}): resume "
+                "with the same files, seed and config, or start anew without --resume"
             )
         self._load(tensors, record["progress"])
 
@@ -218,6 +234,7 @@ class Trainer:
         progress["losses"] = [tuple(entry) for entry in progress["losses"]]
         planned = progress.pop("steps")
         self.progress = Progress(**progress, steps=self.config.steps or planned)
+        self._kept = self.progress.step
 
 
 class TrainingDivergedError(ValueError):

@@ -265,6 +265,52 @@ def test_a_denoiser_to_start_from_brings_its_network(
     assert load(out).config.network == load(model).config.network
 
 
+@pytest.mark.filterwarnings("default:the denoiser to start from")
+def test_the_config_that_made_a_paper_denoiser_refines_it(
+    scan_file: Path, config: Path, tmp_path: Path
+) -> None:
+    model, out = tmp_path / "m", tmp_path / "n"
+    train("c2s", scan_file, model, config, "--paper")
+    refined = tmp_path / "refined.toml"
+    refined.write_text(TINY + '[objective]\nrefinement = "paper"\n')
+    said = train("c2s", scan_file, out, refined, "--paper", "--start", model)
+    assert "note: refinement" not in said
+    assert "warning" not in said
+    assert load(out).objective.refinement == "paper"
+    assert load(out).config.network == load(model).config.network
+    said = train("c2s", scan_file, out, refined, "--start", model)
+    assert "warning: the denoiser to start from was trained with paper = true and this" in said
+
+
+@pytest.mark.parametrize("refinement", ["paper", "fixed", "conditioned"])
+def test_a_refinement_from_scratch_is_noted(
+    scan_file: Path, config: Path, tmp_path: Path, refinement: str
+) -> None:
+    config.write_text(TINY + f'[objective]\nrefinement = "{refinement}"\n')
+    said = train("c2s", scan_file, tmp_path / "m", config)
+    assert (f'note: refinement = "{refinement}" follows a training' in said) == (
+        refinement != "conditioned"  # which can be learnt from the beginning
+    )
+
+
+def test_the_noisy_file_is_no_contrast_of_its_own(
+    scan_file: Path, config: Path, tmp_path: Path
+) -> None:
+    model, other = tmp_path / "m", noisy_scan(tmp_path / "other.h5", 3)
+    said = train("c2s", scan_file, model, config, "--contrast", other)
+    assert f"note: {scan_file} with {other}" in said
+    words = ["denoise", scan_file, tmp_path / "o.h5", "--model", model, "--calibration", 12, *CPU]
+    assert "contrast 0 is the noisy image itself" in fail(*words, "--contrast", scan_file)
+    assert not (tmp_path / "o.h5").exists()
+
+
+def test_a_level_above_the_image_is_noted(tmp_path: Path) -> None:
+    images = image_file(tmp_path / "images.h5")
+    words = ["denoise", images, tmp_path / "out.h5", "--model", "wavelet", *CPU, "--sigma"]
+    assert "--sigma 50 is above the largest magnitude in" in succeed(*words, 50).stderr
+    assert succeed(*words, LEVEL).stderr == ""
+
+
 def test_a_target_of_another_contrast_is_warned_of(config: Path, tmp_path: Path) -> None:
     files = [noisy_scan(tmp_path / f"{name}.h5", n) for n, name in enumerate(("T1w", "T2w"))]
     for path in files:

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from click.testing import Result
 
 from kspace_denoise import formats, load
 from tests.cli.conftest import SHAPE, covariance
@@ -36,9 +37,9 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def train(scan_file: Path, config: Path, out: Path, *more: object) -> None:
+def train(scan_file: Path, config: Path, out: Path, *more: object) -> Result:
     words = ["train", "c2s", scan_file, "--out", out, "--config", config, "--calibration", 12]
-    succeed(*words, "--device", "cpu", *more)
+    return succeed(*words, "--device", "cpu", *more)
 
 
 @pytest.mark.parametrize("stage", ["after-sense", "before-sense"])
@@ -48,7 +49,9 @@ def test_train_then_denoise(scan_file: Path, config: Path, tmp_path: Path, stage
     assert not [name for name in files_in(tmp_path) if "checkpoint" in name]
     denoiser = load(model)
     assert (denoiser.stage, denoiser.record["seed"], denoiser.record["steps"]) == (stage, 3, 20)
-    succeed("denoise", scan_file, out, "--model", model, "--calibration", 12, "--device", "cpu")
+    words = ["denoise", scan_file, out, "--model", model, "--calibration", 12, "--device", "cpu"]
+    said = succeed(*words).stdout
+    assert said.startswith(f"{out}: 2 slices, 40 x 32, sigma of the noisy images 0.0")
     images = formats.read(out)
     assert images.data.shape == (SHAPE[0], *SHAPE[2:])
     assert images.data.dtype == np.complex64
@@ -90,7 +93,9 @@ def test_kill_and_resume(scan_file: Path, config: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "training ended before it could be killed"
     assert not killed.exists()
-    train(scan_file, config, killed, "--resume")
+    said = train(scan_file, config, killed, "--resume")
+    assert re.search(r"note: training for 80 steps on cpu, going on from step \d+0\n", said.stderr)
+    assert re.search(r": 80 steps in \d+ s, loss \d\.\d{3}\n$", said.stdout)
     one, other = load(whole).network.state_dict(), load(killed).network.state_dict()
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
@@ -122,6 +127,10 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
         "reconstruct", scan_file, out, "--method", "sense", "--samples", 8
     )
     assert "nothing to resume" in fail("train", "c2s", scan_file, "--out", out, "--resume")
+    config.write_text('steps = "many"')
+    assert "steps is 'many', expected a whole number" in fail(
+        "train", "c2s", scan_file, "--out", out, "--config", config
+    )
     config.write_text("stepz = 1")
     assert "unknown setting stepz" in fail(
         "train", "c2s", scan_file, "--out", out, "--config", config

@@ -149,7 +149,7 @@ def test_unknown_choices_list_the_known_ones(field, choices):
 def test_bad_settings_say_what_is_expected():
     with pytest.raises(ValueError, match="expected positive numbers"):
         C2S(spread=0)
-    with pytest.raises(ValueError, match="level_jitter is -0.1, expected 0 or more"):
+    with pytest.raises(ValueError, match=r"level_jitter is -0\.1, expected 0 or more"):
         C2S(level_jitter=-0.1)
     with pytest.raises(ValueError, match="share of the noise, 0 to 1"):
         C2S(refinement="fixed", target=2)

@@ -173,7 +173,7 @@ def test_a_target_that_is_the_image_itself_is_refused():
 
 def test_a_contrast_that_is_the_image_itself_is_refused():
     for source in (scan(), magnitudes()):
-        with pytest.raises(ValueError, match="a contrast is the noisy image itself"):
+        with pytest.raises(ValueError, match="contrast 0 is the noisy image itself"):
             made(source, contrasts=[dataclasses.replace(source)])
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import kspace_denoise as kd
-from kspace_denoise.objectives import METHODS
+from kspace_denoise.objectives import METHODS, make_objective
 from kspace_denoise.training.train import train
 from kspace_denoise.training.trainer import Trainer
 from tests.training.scans import TINY, clean_magnitudes, magnitudes, scan, truth
@@ -166,6 +166,22 @@ def test_papers_have_networks_that_estimate_the_image_itself():
     assert (theirs.config.network.direct, theirs.config.network.phase_width) == (True, 0.0)
     with pytest.raises(ValueError, match="needs a network with direct = true"):
         kd.train("c2s", scan(), config=TINY.replace(steps=1, paper=True), start=ours)
+    with pytest.warns(UserWarning, match="was trained with paper = true and this run is without"):
+        kd.train("c2s", scan(), config=TINY.replace(steps=1), start=theirs)
+    kd.train("c2s", scan(), config=TINY.replace(steps=1, paper=True), start=theirs)
+
+
+def test_settings_of_a_method_are_those_that_it_has_and_of_their_kind():
+    with pytest.raises(ValueError, match="c2s has no setting spred; it has form, "):
+        make_objective("c2s", spred=1.0)
+    with pytest.raises(
+        ValueError, match=r"no setting refinement; it has none: leave \[objective\]"
+    ):
+        make_objective("supervised", refinement="paper")
+    with pytest.raises(TypeError, match="spread is 'wide', expected a number"):
+        make_objective("c2s", spread="wide")
+    with pytest.raises(TypeError, match="reparameterise is 1, expected true or false"):
+        make_objective("c2s", reparameterise=1)
 
 
 def test_what_comes_from_the_data_is_kept_with_the_denoiser(tmp_path):
@@ -192,7 +208,7 @@ def test_nothing_is_trained_where_something_is_wrong(monkeypatch):
         ("supervised", one, {}, "supervised needs targets: a clean scan"),
         ("c2s", one, {"targets": one}, "takes no targets"),
         ("c2s", one, {"contrasts": [scan("T1w", slices=1)]}, "expected the same slices"),
-        ("c2s", one, {"contrasts": [one]}, "a contrast is the noisy image itself"),
+        ("c2s", one, {"contrasts": [one]}, "contrast 0 is the noisy image itself"),
         ("c2s", [one, one], {"contrasts": [[one], []]}, "different numbers of contrasts"),
         ("c2s", unknown, {}, "recon.estimate_sigma"),
         ("c2s", [magnitudes(), one], {}, "complex and magnitude images are mixed"),

@@ -86,23 +86,32 @@ def test_other_targets_are_another_run(tmp_path):
 
     taught(1).save()
     taught(1).resume()
-    with pytest.raises(ValueError, match=r"another run \(data differ\)"):
+    with pytest.raises(ValueError, match=r"another run \(the images are others\)"):
         taught(2).resume()
 
 
 def test_a_resumed_run_must_be_the_same_run(tmp_path):
     path = tmp_path / "run.safetensors"
     trainer(checkpoint=path).run()
-    with pytest.raises(ValueError, match=r"another run \(seed differ\)"):
+    with pytest.raises(ValueError, match=r"another run \(seed was 0 and is 1\): resume with the"):
         trainer(checkpoint=path, seed=1).resume()
-    with pytest.raises(ValueError, match=r"another run \(config differ\)"):
-        trainer(TINY.replace(batch=3), checkpoint=path).resume()
+    wider = dataclasses.replace(TINY.network, base=16)
+    with pytest.raises(ValueError, match=r"\(network.base was 8 and is 16, batch was 2 and is 3\)"):
+        trainer(TINY.replace(batch=3, network=wider), checkpoint=path).resume()
     with pytest.raises(FileNotFoundError, match="does not exist"):
         trainer(checkpoint=tmp_path / "none").resume()
     other = trainer(checkpoint=path)
     other.images = images(seed=1)
-    with pytest.raises(ValueError, match=r"another run \(data differ\)"):
+    with pytest.raises(ValueError, match=r"another run \(the images are others\)"):
         other.resume()
+    spread = trainer(checkpoint=path)
+    spread.objective = C2S(spread=0.5)
+    with pytest.raises(ValueError, match=r"\(objective.spread was 0.3 and is 0.5\)"):
+        spread.resume()
+    write_tensors(path, {"a": torch.zeros(1)}, {})
+    with pytest.raises(ValueError, match="is not the checkpoint of a training run"):
+        trainer(checkpoint=path).resume()
+    trainer(checkpoint=path).run()
     longer = trainer(TINY.replace(steps=32), checkpoint=path)
     longer.resume()
     assert longer.progress.step == 30
@@ -130,7 +139,37 @@ def test_minutes_plan_the_number_of_steps():
     assert time.monotonic() - started < 60
 
 
+def falling(progress):
+    """Give a run of 20 steps the losses of one that learns."""
+    if progress.step == 20:
+        progress.losses[:] = [(step, 2 - 0.05 * step) for step in range(1, 21)]
+
+
 def test_a_run_that_diverged_goes_on_from_its_checkpoint_with_a_lower_rate(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    run = trainer(checkpoint=path)
+    draw = NoisyImages.draw
+
+    def spoil(progress):
+        falling(progress)
+        if progress.step == 20:
+            monkeypatch.setattr(NoisyImages, "draw", lambda *given: _not_finite(draw(*given)))
+
+    with pytest.raises(
+        TrainingDivergedError,
+        match=r"gradient of step 20 is not finite; .* is of step 20, when the loss had fallen from "
+        r"1\.85 to 1\.1: set learning_rate lower and resume",
+    ):
+        run.run(spoil)
+    assert read_tensors(path)[1]["progress"]["step"] == 20
+    monkeypatch.undo()
+    slower = trainer(TINY.replace(learning_rate=1e-5), checkpoint=path)
+    slower.resume()
+    slower.run()
+    assert slower.progress.step == TINY.steps
+
+
+def test_nothing_is_promised_of_a_checkpoint_that_had_learnt_nothing(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     run = trainer(checkpoint=path)
     draw = NoisyImages.draw
@@ -139,14 +178,41 @@ def test_a_run_that_diverged_goes_on_from_its_checkpoint_with_a_lower_rate(tmp_p
         if progress.step == 20:
             monkeypatch.setattr(NoisyImages, "draw", lambda *given: _not_finite(draw(*given)))
 
-    with pytest.raises(TrainingDivergedError, match="gradient of step 20 is not finite"):
+    with pytest.raises(
+        TrainingDivergedError,
+        match=r"lower and start again: by step [12]0, that of .*, nothing had been learnt",
+    ):
         run.run(spoil)
-    assert read_tensors(path)[1]["progress"]["step"] == 20
-    monkeypatch.undo()
-    slower = trainer(TINY.replace(learning_rate=1e-5), checkpoint=path)
-    slower.resume()
-    slower.run()
-    assert slower.progress.step == TINY.steps
+
+
+def test_a_checkpoint_of_another_run_is_not_spoken_of(tmp_path):
+    path = tmp_path / "run.safetensors"
+    trainer(checkpoint=path).run()
+    run = trainer(checkpoint=path)
+    run.images = NoisyImages(tuple(image * torch.nan for image in run.images.images))
+    with pytest.raises(TrainingDivergedError, match=r"lower and start again$"):
+        run.run()
+
+
+def test_the_checkpoint_stays_while_the_loss_is_high(tmp_path):
+    """A state on its way to divergence does not replace a good one."""
+    path = tmp_path / "run.safetensors"
+    run = trainer(checkpoint=path)
+    kept = []
+
+    def spoil(progress):
+        if progress.step == 10:
+            with torch.no_grad():
+                for parameter in run.network.network.leave.parameters():
+                    parameter.fill_(0.5)
+        elif progress.step == 30:
+            kept.append(read_tensors(path)[1]["progress"]["step"])
+
+    run.run(spoil)
+    first, *others = [loss for _, loss in run.progress.losses]
+    assert min(others) > 2 * first  # higher than before, far from diverged
+    assert kept == [10]  # 10 is the first, and saved after the report
+    assert read_tensors(path)[1]["progress"]["step"] == 30  # the last one always
 
 
 def _not_finite(batch):
@@ -165,14 +231,13 @@ def test_a_loss_that_explodes_stops_the_run_before_the_checkpoint_is_spoilt(tmp_
     run = trainer(checkpoint=path)
 
     def spoil(progress):
+        falling(progress)
         if progress.step == 20:
             with torch.no_grad():
                 for parameter in run.network.network.leave.parameters():
                     parameter.fill_(100.0)
 
-    with pytest.raises(
-        TrainingDivergedError, match=r"the loss has grown from .* holds the last good state"
-    ):
+    with pytest.raises(TrainingDivergedError, match=r"the loss has grown from .* is of step 20"):
         run.run(spoil)
     assert read_tensors(path)[1]["progress"]["step"] == 20
 
@@ -230,6 +295,24 @@ def test_config_round_trips_and_refuses_unknown_names(tmp_path):
     file.write_text("steps = [")
     with pytest.raises(ValueError, match="not a TOML file"):
         TrainConfig.from_toml(file)
+    for text, message in (
+        ('steps = "many"', "steps is 'many', expected a whole number"),
+        ("steps = 2.5", "steps is 2.5, expected a whole number"),
+        ("batch = true", "batch is True, expected a whole number"),
+        ('learning_rate = "0.1"', "learning_rate is '0.1', expected a number"),
+        ("paper = 1", "paper is 1, expected true or false"),
+        ("objective = 3", "objective is 3, expected a table of settings"),
+        ("network = 3", "network is 3, expected a table of settings"),
+        ('[network]\nbase = "wide"', "base is 'wide', expected a whole number"),
+        ("[network]\nattention = 3", "attention is 3, expected a list of whole numbers"),
+        ("[network]\nmultipliers = [1, 'a']", "expected a list of whole numbers"),
+    ):
+        file.write_text(text)
+        with pytest.raises(TypeError, match=message):
+            TrainConfig.from_toml(file)
+    with pytest.raises(TypeError, match="learning_rate is None, expected a number"):
+        TrainConfig(learning_rate=None)
+    assert TrainConfig(steps=None, minutes=3, clip=np.float32(2), batch=np.int64(3)).minutes == 3
     for bad in ({"batch": 0}, {"warmup": 0}, {"learning_rate": -1.0}, {"ema": 1.0}):
         with pytest.raises(ValueError, match=f"{next(iter(bad))} is .*, expected"):
             TrainConfig(**bad)
