@@ -12,7 +12,7 @@ from benchmarks.quality.statistics import Result
 from benchmarks.quality.tables import Sheet
 from benchmarks.quality.volumes import Numpy
 
-_MOST = 10  # images in a row of a panel
+_MOST = 11  # images in a row of a panel
 _CORRELATION = 0.2  # ends of the colours, at least
 
 
@@ -57,7 +57,7 @@ def draw_panel(sheet: Sheet, rows: Sequence[str], work: Path, path: Path) -> boo
                 axes.imshow(np.abs(images[contrast]), cmap="gray", vmin=0, vmax=top)
             if number == 0:
                 axes.set_title(name, fontsize=7)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=110)
     return True
 
 
@@ -81,7 +81,7 @@ def draw_correlations(sheet: Sheet, path: Path) -> bool:
         )
         axes.set_title(f"{name}\nlargest {np.abs(values).max():.3f}", fontsize=7)
     figure.colorbar(image, ax=list(grid), label="correlation")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=110)
     return True
 
 

@@ -40,6 +40,19 @@ def seed_spread(results: Sequence[Result], score: str, contrast: str | None) -> 
     return float(np.std(known, ddof=1)) if len(known) > 1 else None
 
 
+def of_same_seeds(
+    results: Sequence[Result], others: Sequence[Result]
+) -> tuple[Sequence[Result], Sequence[Result]]:
+    """Return of both only what was trained with a seed that both have.
+
+    Untrained results belong to every seed.
+    """
+    mine, theirs = ({result["seed"] for result in group} for group in (results, others))
+    if None in mine | theirs:
+        return results, others
+    return [r for r in results if r["seed"] in theirs], [r for r in others if r["seed"] in mine]
+
+
 def difference_spread(
     results: Sequence[Result], others: Sequence[Result], value: Callable[[Result], float | None]
 ) -> float | None:

@@ -13,6 +13,7 @@ from benchmarks.quality.statistics import (
     Result,
     difference_spread,
     mean,
+    of_same_seeds,
     paired_difference,
     seed_spread,
     slice_means,
@@ -103,8 +104,8 @@ def _line(
     line |= {score: mean(values) for score, values in slices.items()}
     for score in scores:
         line[f"{score}_seed_spread"] = seed_spread(results, score, contrast)
-        other = slice_means(baseline, score, contrast)
-        difference = paired_difference(slices[score], other)
+        both = of_same_seeds(results, baseline)
+        difference = paired_difference(*(slice_means(b, score, contrast) for b in both))
         line[f"{score}_difference"] = None if difference is None else difference.mean
         line[f"{score}_difference_half"] = None if difference is None else difference.half
         line[f"{score}_difference_seed_spread"] = difference_spread(

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.quality.real import STRESS
 from benchmarks.quality.rows import ROWS, TABLES, Table
-from benchmarks.quality.statistics import Result, difference_spread
+from benchmarks.quality.statistics import Result, difference_spread, of_same_seeds
 from benchmarks.quality.tables import Sheet, average, chosen_strengths, worth_showing
 from kspace_denoise.metrics import ErrorBlocks, error_of_blocks, unbiased_difference
 
@@ -75,12 +75,13 @@ def real_line(name: str, sheet: Sheet, best: str | None = None) -> dict[str, Any
         "seconds_per_slice": average(results, "seconds_per_slice"),
     }
     line |= chosen_strengths(results)
-    if best is not None and name != best:
-        difference = unbiased_difference(blocks, mean_blocks(sheet.results[best]))
+    both = of_same_seeds(results, sheet.results[best]) if best not in (None, name) else ()
+    if both and all(both):
+        difference = unbiased_difference(*map(mean_blocks, both))
         line["difference"] = difference.value
         line["difference_standard_error"] = difference.standard_error
         line["difference_seed_spread"] = difference_spread(
-            results, sheet.results[best], lambda result: result["unbiased_error"]["value"]
+            *both, lambda result: result["unbiased_error"]["value"]
         )
     return line
 

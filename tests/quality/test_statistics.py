@@ -6,6 +6,7 @@ from benchmarks.quality.markdown import section_text
 from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.statistics import (
     difference_spread,
+    of_same_seeds,
     paired_difference,
     seed_spread,
     slice_means,
@@ -38,6 +39,14 @@ def test_interval_is_that_of_subjects_and_not_of_slices() -> None:
     assert found is not None
     assert found.mean == pytest.approx(3)
     assert found.half == pytest.approx(student.ppf(0.975, 2) * 2 / np.sqrt(3))
+
+
+def test_rows_with_other_seeds_are_compared_over_those_they_share() -> None:
+    mine = [{"seed": seed} for seed in (0, 2)]
+    theirs = [{"seed": seed} for seed in (0, 1, 3)]
+    assert of_same_seeds(mine, theirs) == (mine[:1], theirs[:1])
+    assert of_same_seeds(mine[1:], theirs) == ([], [])
+    assert of_same_seeds([{"seed": None}], theirs) == ([{"seed": None}], theirs)
 
 
 def test_interval_of_one_subject_is_not_known() -> None:
