@@ -126,30 +126,27 @@ def train(
     _check_choices(domain, stage)
     check_place(out)
     config = _config(config_file, minutes, paper, vst)
-    beginning = None if start is None else _start(start, config)
-    _note_refinement(config, start)
+    beginning = _start(start, config)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
-    seen = [*sources, *(path for paths in others for path in paths)]
+    seen = list(dict.fromkeys([*sources, *(path for paths in others for path in paths)]))
     files = list(dict.fromkeys([*sources, *goals, *seen]))
     check_distinct(out, *files, noise_file, config_file, start)
     contents = {path: formats.read(path) for path in files}
     warn_of_other_contrasts(contents, sources, goals)
     check_sigma_use(sigma, contents)
-    for path in dict.fromkeys(seen):
-        noise_scan = noise_file if path in sources else None  # other contrasts have other noise
-        contents[path] = _with_noise(contents[path], path, noise_scan, readout, sigma)
-    checkpoint = _checkpoint(out, resume)
-    done = _steps_done(checkpoint) if resume else 0
+    own = {path: noise_file if path in sources else None for path in seen}  # contrasts have others
+    contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma) for p in seen}
+    checkpoint, done = _checkpoint(out, resume)
     note(_budget(config, device, done))
     denoiser = train_denoiser(
         method,
-        [contents[path] for path in sources],
+        [contents[p] for p in sources],
         stage,  # type: ignore[arg-type]
         config,
         seed,
-        targets=[contents[path] for path in goals] or None,
-        contrasts=[[contents[path] for path in paths] for paths in others] if contrasts else None,
+        targets=[contents[p] for p in goals] or None,
+        contrasts=[[contents[p] for p in paths] for paths in others] if contrasts else None,
         start=beginning,
         device=device,
         checkpoint=checkpoint,
@@ -160,7 +157,7 @@ def train(
     )
     denoiser.record["provenance"] = provenance.record(
         command_line(),
-        [*files, *(path for path in (noise_file, config_file, start) if path is not None)],
+        [path for path in (*files, noise_file, config_file, start) if path is not None],
         seed=seed,
         method=method,
         stage=stage,
@@ -172,12 +169,15 @@ def train(
     )
     denoiser.save(out)
     checkpoint.unlink()
-    losses = denoiser.record["losses"]
     if start is None:
-        note_nothing_learnt(losses, config)
-    click.echo(
-        f"{out}: {denoiser.record['steps']} steps in {denoiser.record['seconds']:.0f} s, "
-        f"loss {losses[-1][1]:.3f}"
+        note_nothing_learnt(denoiser.record["losses"], config)
+    click.echo(f"{out}: {_outcome(denoiser)}")
+
+
+def _outcome(denoiser: Denoiser) -> str:
+    record = denoiser.record
+    return (
+        f"{record['steps']} steps in {record['seconds']:.0f} s, loss {record['losses'][-1][1]:.3f}"
     )
 
 
@@ -193,8 +193,8 @@ def _check_choices(domain: str, stage: str) -> None:
         raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
 
 
-def _checkpoint(out: Path, resume: bool) -> Path:
-    """Return where the checkpoint of a denoiser is kept while it is trained.
+def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
+    """Return where the checkpoint of a denoiser is kept in training, and the steps already done.
 
     Raises:
         FileNotFoundError: if there is none to resume from.
@@ -202,7 +202,7 @@ def _checkpoint(out: Path, resume: bool) -> Path:
     checkpoint = out.with_name(out.name + ".checkpoint")
     if resume and not checkpoint.exists():
         raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
-    return checkpoint
+    return checkpoint, _steps_done(checkpoint) if resume else 0
 
 
 def _config(file: Path | None, minutes: float | None, paper: bool, vst: bool) -> TrainConfig:
@@ -213,12 +213,15 @@ def _config(file: Path | None, minutes: float | None, paper: bool, vst: bool) ->
     return config.replace(paper=config.paper or paper, vst=config.vst or vst)
 
 
-def _start(path: Path, config: TrainConfig) -> Denoiser:
-    """Return the denoiser to start from.
+def _start(path: Path | None, config: TrainConfig) -> Denoiser | None:
+    """Return the denoiser to start from, if any; tell where a refinement has none.
 
     Raises:
         click.UsageError: if the config asks for another network than it has.
     """
+    if path is None:
+        _note_refinement(config)
+        return None
     denoiser = load(path)
     network, wanted, default = denoiser.config.network, config.network, UNetConfig()
     left = {n: getattr(network, n) for n in FOLLOWS if getattr(wanted, n) == getattr(default, n)}
@@ -230,10 +233,10 @@ def _start(path: Path, config: TrainConfig) -> Denoiser:
     return denoiser
 
 
-def _note_refinement(config: TrainConfig, start: Path | None) -> None:
+def _note_refinement(config: TrainConfig) -> None:
     """Tell where what belongs behind a training is begun without one."""
     refinement = config.objective.get("refinement")
-    if start is None and refinement in ("paper", "fixed"):
+    if refinement in ("paper", "fixed"):
         note(
             f'refinement = "{refinement}" follows a training without it, and this run starts from '
             "scratch: train first, then continue with --start MODEL for fewer steps"
