@@ -1,5 +1,6 @@
 """Known answers of Corruption2Self: the minimiser of its loss, found through the code itself."""
 
+import dataclasses
 import math
 
 import pytest
@@ -40,6 +41,17 @@ def test_a_target_level_leaves_that_much_noise(target):
     k, _ = best_gain(objective, noisy_batch(s, sigma, (4, 1000, 1000)))
     kept = (target * sigma) ** 2
     assert k == pytest.approx((s**2 + kept) / (s**2 + sigma**2 + tau**2), rel=0.01)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_wrong_sigma_takes_away_too_little_or_too_much(factor):
+    """h = X̂ + ε (X̂ - X_t), with ε = (σ'² - σ²) / (τ² + σ²): the page of results has the formula."""
+    s, sigma, tau = 0.3, 0.2, 0.2
+    batch = noisy_batch(s, sigma, (4, 1000, 1000))
+    k, _ = best_gain(FixedLevel(tau=tau), dataclasses.replace(batch, sigma=factor * batch.sigma))
+    right = s**2 / (s**2 + sigma**2 + tau**2)
+    excess = (factor**2 - 1) * sigma**2 / (sigma**2 + tau**2)
+    assert k == pytest.approx(right + excess * (right - 1), rel=0.01)
 
 
 def test_a_level_told_wrong_leaves_the_equation_as_it_is():
