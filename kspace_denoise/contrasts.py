@@ -91,14 +91,14 @@ def known_contrasts(
     for number, contrast in enumerate(contrasts):
         if image_shape(contrast) != image_shape(source):
             raise ValueError(
-                f"contrast {number} has images {image_shape(contrast)} and the scan "
+                f"{_name(number, contrasts)} has images {image_shape(contrast)} and the scan "
                 f"{image_shape(source)}: expected the same slices on the same grid (slices, y, x)"
             )
         if is_complex(contrast) != is_complex(source):
             one, other = ("complex" if is_complex(x) else "magnitudes" for x in (contrast, source))
             raise ValueError(
-                f"contrast {number} is {one} and the scan is {other}: give both as complex images "
-                "(or k-space), or both as magnitudes"
+                f"{_name(number, contrasts)} is {one} and the scan is {other}: give both "
+                "as complex images (or k-space), or both as magnitudes"
             )
         if isinstance(contrast, Scan):
             check_sampling(contrast.mask, "after-sense", replicas)
@@ -123,16 +123,22 @@ def condition_of(
             known.
     """
     pieces = [
-        _contrast_slice(contrast, number, index, noisy, calibration, sense_options)
+        _contrast_slice(
+            contrast, _name(number, contrasts), index, noisy, calibration, sense_options
+        )
         for number, contrast in enumerate(contrasts)
     ]
     images, sigmas = zip(*pieces, strict=True)
     return np.stack(images, axis=-3), np.stack(sigmas, axis=-3)
 
 
+def _name(number: int, contrasts: Sequence[Source]) -> str:
+    return f"contrast {number + 1} of {len(contrasts)}"
+
+
 def _contrast_slice(
     contrast: Source,
-    number: int,
+    name: str,
     index: int,
     noisy: Numpy,
     calibration: int | None,
@@ -141,12 +147,12 @@ def _contrast_slice(
     data = contrast.data[index] if isinstance(contrast, Images) else contrast.kspace[index]
     if not data.any():
         raise ValueError(
-            f"slice {index} of contrast {number} is blank, and that of the scan is not: leave the "
+            f"slice {index} of {name} is blank, and that of the scan is not: leave the "
             "slice out of both, or the contrast"
         )
     if np.array_equal(data, noisy):
         raise ValueError(
-            f"contrast {number} is the noisy image itself (slice {index}): its noise would be "
+            f"{name} is the noisy image itself (slice {index}): its noise would be "
             "copied; give other contrasts"
         )
     if isinstance(contrast, Images):
@@ -157,7 +163,7 @@ def _contrast_slice(
     )
     if piece.sigma is None:
         raise ValueError(
-            f"the noise map of contrast {number} has no closed form, as its sampling and the "
+            f"the noise map of {name} has no closed form, as its sampling and the "
             "profile or spectrum of its noise vary along both axes: measure it with replicas"
         )
     return to_numpy(piece.image), to_numpy(piece.sigma)

@@ -187,5 +187,5 @@ def check_use(denoiser: AnyDenoiser, stage: str, allow_other_stage: bool = False
     if trained is not None and trained != stage and not allow_other_stage:
         raise ValueError(
             f"this denoiser was trained {trained} and is used {stage}: train one for this stage, "
-            "or pass allow_other_stage=True"
+            "or pass allow_other_stage=True (--allow-other-stage)"
         )

@@ -25,7 +25,7 @@ def to_unit(image: Array, sigma: Array | float, vst: bool = False) -> Numpy:
     if np.iscomplexobj(image):
         raise ValueError(
             "vst is for magnitude images, and these are complex: their noise is Gaussian, and "
-            "needs no stabilisation; leave vst away"
+            "needs no stabilisation; leave vst (--vst) out"
         )
     inside, positive = _where_noise(image, sigma)
     return to_numpy(recon.vst(np.where(inside, image, np.zeros_like(image)), positive))

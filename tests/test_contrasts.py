@@ -68,7 +68,7 @@ def test_blank_slices_need_no_contrast():
     spy, other = Spy(1), scan("T1w", slices=3)
     assert not kd.denoise(blank, spy, contrasts=[other]).image[2].any()
     assert len(spy.seen) == 2
-    with pytest.raises(ValueError, match="slice 2 of contrast 0 is blank"):
+    with pytest.raises(ValueError, match="slice 2 of contrast 1 of 1 is blank"):
         kd.denoise(other, spy, contrasts=[blank])
     data = magnitudes().data.copy()
     data[0] = 0
@@ -103,9 +103,9 @@ def test_the_noisy_images_are_no_contrast_of_their_own():
     kspace = other.kspace.copy()
     kspace[1] = one.kspace[1]
     for same, found in ((one, 0), (louder, 0), (dataclasses.replace(other, kspace=kspace), 1)):
-        with pytest.raises(ValueError, match=rf"contrast 1 is the noisy .* \(slice {found}\)"):
+        with pytest.raises(ValueError, match=rf"contrast 2 of 2 is the noisy .* \(slice {found}\)"):
             kd.denoise(one, Spy(2), contrasts=[other, same])
-    with pytest.raises(ValueError, match="contrast 0 is the noisy image itself"):
+    with pytest.raises(ValueError, match="contrast 1 of 1 is the noisy image itself"):
         kd.denoise(magnitudes(), Spy(1), contrasts=[magnitudes()])
 
 
@@ -121,6 +121,6 @@ def test_the_noise_map_of_a_contrast_may_need_replicas():
     odd = dataclasses.replace(
         one, kspace=one.kspace * lines, mask=lines, noise_profile=np.linspace(0.5, 1.4, SHAPE[1])
     )
-    with pytest.raises(ValueError, match="the noise map of contrast 0 has no closed form"):
+    with pytest.raises(ValueError, match="the noise map of contrast 1 of 1 has no closed form"):
         kd.denoise(one, Spy(1), contrasts=[odd], calibration=12)
     kd.denoise(one, Spy(1), contrasts=[odd], calibration=12, replicas=3)

@@ -14,7 +14,6 @@ _SWEEPS = {
     "sigma-in-training": "training and inference",
     "sigma-at-inference-c2s": "inference only, our default",
     "sigma-at-inference-c2s-exact": "inference only, told true levels in training",
-    "sigma-at-inference-c2s-paper": "inference only, paper's mode",
 }
 _TRAINED_LONGER = ("c2s", "c2s-paper", "noise2void", "noise2noise", "supervised")
 

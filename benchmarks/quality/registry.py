@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 NO_TRAINING = ("noisy", "nlm", "wavelet", "bm3d")
@@ -79,8 +80,12 @@ def find_row(name: str) -> Row:
     """Return a row by its name.
 
     Raises:
-        ValueError: listing what there is.
+        ValueError: naming those of a similar name.
     """
     if name not in ROWS:
-        raise ValueError(f"there is no row {name!r}; there are: {', '.join(ROWS)}")
+        near = get_close_matches(name, [*TABLES, *ROWS], 4, 0.5)
+        hint = f"did you mean {', '.join(near)}? " if near else ""
+        raise ValueError(
+            f"there is no row {name!r}; {hint}--help lists the tables, --list their rows"
+        )
     return ROWS[name]

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kspace_denoise import formats, provenance, recon
+from kspace_denoise.classical import CLASSICAL
 from kspace_denoise.cli.classical_options import ABOUT, classical_options, find_denoiser
 from kspace_denoise.cli.common import (
     PATH,
@@ -29,7 +30,14 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
-from kspace_denoise.cli.image_noise import Sigma, check_sigma_use, sigma_option, with_sigma
+from kspace_denoise.cli.image_noise import (
+    Sigma,
+    check_sigma_use,
+    note_bias,
+    sigma_option,
+    with_sigma,
+)
+from kspace_denoise.cli.noise_words import note_coloured
 from kspace_denoise.cli.options import penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.written import Written
@@ -109,10 +117,12 @@ def denoise(
         if crop is not None or oversampling:
             raise ValueError(f"{source} holds images: only k-space can be cropped on the way")
         content, noise = with_sigma(content, source, sigma)
+        if model in CLASSICAL and not vst:
+            note_bias([source], contents)
         slices, total, size = denoise_images(content, denoiser, others), len(content.data), None
     else:
         _refuse_vst(vst, source)
-        content, known = _ready(content, readout, noise_file, oversampling)
+        content, known = _ready(content, source, readout, noise_file, oversampling)
         size, noise, total = crop_size(crop, content), known.source, len(content.kspace)
         slices = denoise_slices(
             content, denoiser, check_stage(stage), known, calibration, replicas, penalty, others
@@ -158,13 +168,14 @@ def _refuse_vst(vst: bool, source: Path) -> None:
 
 
 def _ready(
-    scan: Scan, readout: int | None, noise_file: Path | None, oversampling: bool
+    scan: Scan, source: Path, readout: int | None, noise_file: Path | None, oversampling: bool
 ) -> tuple[Scan, KnownNoise]:
     """Return the scan as it is denoised, and its noise."""
     check_cartesian(scan, "denoising")
     scan = with_readout(scan, readout)
     note_unsampled_data(scan)
     known = load_noise(scan, noise_file)
+    note_coloured(known, source)
     return without_oversampling(scan, known) if oversampling else (scan, known)
 
 

@@ -1,6 +1,7 @@
 """`--sigma X|estimate`: the noise level of image files that do not store one."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -38,7 +39,10 @@ def _parsed(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     except ValueError:
         sigma = np.nan
     if not 0 < sigma < np.inf:
-        raise click.UsageError(f"--sigma {value}: expected a positive number, or estimate")
+        raise click.UsageError(
+            f"--sigma {value}: expected a positive number, or estimate; a noise map belongs "
+            "into the file, as dataset noise_sigma"
+        )
     return sigma
 
 
@@ -74,6 +78,18 @@ def with_sigma(images: Images, path: Path, sigma: Sigma) -> tuple[Images, str]:
     low, high = (found.sigma * factor for factor in found.interval)
     note(f"{path}: sigma {found.sigma:.4g} ({low:.4g} to {high:.4g}), from the {found.rule}")
     return dataclasses.replace(images, sigma=found.sigma), f"estimated, {found.rule}"
+
+
+def note_bias(sources: Iterable[Path], contents: Mapping[Path, Scan | Images]) -> None:
+    """Tell where magnitudes are taken as they are: their noise has a bias."""
+    for path in sources:
+        content = contents[path]
+        if isinstance(content, Images) and not np.iscomplexobj(content.data):
+            note(
+                f"{path} holds magnitudes: where the signal is weak their noise has a mean of its "
+                "own, which stays in the result; --vst takes it out"
+            )
+            return
 
 
 def refuse_sigma(sigma: Sigma, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kspace_denoise import formats, recon
+from kspace_denoise.cli.common import note
 from kspace_denoise.scan import Numpy
 from kspace_denoise.stages import KnownNoise
 
@@ -59,11 +60,23 @@ def noise_warnings(noise: KnownNoise | str) -> list[str]:
             f"noise is not flat over the image: a receiver filter leaves {low:.2f} to {high:.2f} "
             "of its mean level"
         )
-    if noise.spectrum is not None:
-        low, high = np.sqrt(_range(noise.spectrum[noise.spectrum > 0]))
-        if high > _UNEVEN * low:
-            found.append(
-                f"noise is not white: its level goes from {low:.2f} to {high:.2f} of its mean over "
-                "k-space (unequal averaging or a taper)"
-            )
-    return found
+    return [*found, *coloured(noise)]
+
+
+def coloured(noise: KnownNoise) -> list[str]:
+    """Return a sentence where the spectrum of the noise is not flat."""
+    if noise.spectrum is None:
+        return []
+    low, high = np.sqrt(_range(noise.spectrum[noise.spectrum > 0]))
+    if high <= _UNEVEN * low:
+        return []
+    return [
+        f"noise is not white: its level goes from {low:.2f} to {high:.2f} of its mean over "
+        "k-space (unequal averaging or a taper)"
+    ]
+
+
+def note_coloured(noise: KnownNoise, path: Path) -> None:
+    """Tell where denoisers will take noise for white that is not."""
+    for sentence in coloured(noise):
+        note(f"{path}: {sentence}; denoisers take it for white, and leave or remove too much")

@@ -29,7 +29,14 @@ from kspace_denoise.cli.company import (
     targets_of,
     warn_of_other_contrasts,
 )
-from kspace_denoise.cli.image_noise import Sigma, check_sigma_use, sigma_option, with_sigma
+from kspace_denoise.cli.image_noise import (
+    Sigma,
+    check_sigma_use,
+    note_bias,
+    sigma_option,
+    with_sigma,
+)
+from kspace_denoise.cli.noise_words import note_coloured
 from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
@@ -135,6 +142,8 @@ def train(
     contents = {path: formats.read(path) for path in files}
     warn_of_other_contrasts(contents, sources, goals)
     check_sigma_use(sigma, contents)
+    if not config.vst:
+        note_bias(sources, contents)
     own = {path: noise_file if path in sources else None for path in seen}  # contrasts have others
     contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma) for p in seen}
     checkpoint, done = _checkpoint(out, resume)
@@ -253,9 +262,11 @@ def _with_noise(
     source = with_readout(source, readout)
     note_unsampled_data(source)
     try:
-        return with_noise(source, load_noise(source, noise_file))
+        known = load_noise(source, noise_file)
     except recon.NoiseNotFound as error:
         raise ValueError(f"{path}: {error}") from error
+    note_coloured(known, path)
+    return with_noise(source, known)
 
 
 def _steps_done(checkpoint: Path) -> int:

@@ -157,7 +157,7 @@ def known_subjects(subjects: Iterable[Subject], recipe: Recipe) -> list[Subject]
             raise ValueError(
                 "vst is for magnitude images (kd.Images of real numbers with sigma, of one coil or "
                 "of coils combined with weights), after SENSE: the noise of complex images and of "
-                "k-space is Gaussian as it is; leave vst away"
+                "k-space is Gaussian as it is; leave vst (--vst) out"
             )
         if isinstance(source, Scan):
             check_cartesian(source, "training")

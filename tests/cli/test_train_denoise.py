@@ -167,6 +167,15 @@ def test_a_noise_scan_can_be_given(clean_file: Path, config: Path, tmp_path: Pat
     assert (tmp_path / "m").exists()
 
 
+def test_noise_that_is_not_white_is_told(scan_file: Path, config: Path, tmp_path: Path) -> None:
+    words = ["denoise", scan_file, tmp_path / "o.h5", "--model", "nlm", "--device", "cpu"]
+    assert "not white" not in succeed(*words).stderr
+    with h5py.File(scan_file, "r+") as file:
+        file["noise_spectrum"] = np.linspace(0.2, 1.8, 32)
+    for said in (succeed(*words).stderr, train(scan_file, config, tmp_path / "m").stderr):
+        assert f"note: {scan_file}: noise is not white: its level goes from 0.45 to 1.34" in said
+
+
 def test_lambda_tames_undersampling_on_the_way(scan_file: Path, config: Path) -> None:
     """SENSE with λ is what `reconstruct --lambda` gives, in training as in denoising."""
     out, image, model = (scan_file.with_name(n) for n in ("o.h5", "i.h5", "m.safetensors"))

@@ -155,7 +155,7 @@ def test_blank_slices_are_left_out_and_nothing_may_be_missing_beside_the_others(
     assert len(made(source, blank_target, clean=True)) == 3
     with pytest.raises(ValueError, match="slice 1 of a repetition is blank"):
         made(source, blank_target)
-    with pytest.raises(ValueError, match="slice 1 of contrast 0 is blank"):
+    with pytest.raises(ValueError, match="slice 1 of contrast 1 of 1 is blank"):
         made(source, contrasts=[dataclasses.replace(blank, kspace=2 * empty)])
     rows = source.kspace.copy()
     rows[..., 7] = 0
@@ -173,7 +173,7 @@ def test_a_target_that_is_the_image_itself_is_refused():
 
 def test_a_contrast_that_is_the_image_itself_is_refused():
     for source in (scan(), magnitudes()):
-        with pytest.raises(ValueError, match="contrast 0 is the noisy image itself"):
+        with pytest.raises(ValueError, match="contrast 1 of 1 is the noisy image itself"):
             made(source, contrasts=[dataclasses.replace(source)])
 
 

@@ -106,11 +106,13 @@ def test_noise_must_be_known_everywhere():
 
 def test_contrasts_must_be_of_the_same_slices():
     one = scan()
-    with pytest.raises(ValueError, match=r"contrast 1 has images \(1, 40, 36\) and the scan \(2,"):
+    with pytest.raises(
+        ValueError, match=r"contrast 2 of 2 has images \(1, 40, 36\) and the scan \(2,"
+    ):
         settle(one, None, [scan("T1w"), scan("FLAIR", slices=1)])
-    with pytest.raises(ValueError, match="contrast 0 is magnitudes and the scan is complex"):
+    with pytest.raises(ValueError, match="contrast 1 of 1 is magnitudes and the scan is complex"):
         settle(one, None, [magnitudes()])
-    with pytest.raises(ValueError, match="contrast 0 is complex and the scan is magnitudes"):
+    with pytest.raises(ValueError, match="contrast 1 of 1 is complex and the scan is magnitudes"):
         settle(magnitudes(), None, [one])
     with pytest.raises(ValueError, match="other contrasts are used after SENSE only"):
         settle(one, None, [scan("T1w")], stage="before-sense")

@@ -208,7 +208,7 @@ def test_nothing_is_trained_where_something_is_wrong(monkeypatch):
         ("supervised", one, {}, "supervised needs targets: a clean scan"),
         ("c2s", one, {"targets": one}, "takes no targets"),
         ("c2s", one, {"contrasts": [scan("T1w", slices=1)]}, "expected the same slices"),
-        ("c2s", one, {"contrasts": [one]}, "contrast 0 is the noisy image itself"),
+        ("c2s", one, {"contrasts": [one]}, "contrast 1 of 1 is the noisy image itself"),
         ("c2s", [one, one], {"contrasts": [[one], []]}, "different numbers of contrasts"),
         ("c2s", unknown, {}, "recon.estimate_sigma"),
         ("c2s", [magnitudes(), one], {}, "complex and magnitude images are mixed"),
