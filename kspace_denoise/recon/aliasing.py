@@ -1,13 +1,12 @@
 """SENSE solved exactly, with its noise, where the mask is constant along one axis."""
 
-import math
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
 from kspace_denoise.arrays import Array, like, namespace, to_numpy
-from kspace_denoise.fourier import ifft2c
+from kspace_denoise.recon.point_spread import alias_distance, point_spread
 from kspace_denoise.recon.sense_operator import SenseOperator, varying_axes
 
 _BLOCK = 2**21  # matrix entries handled at once: bounds the memory at any number of slices
@@ -89,15 +88,14 @@ def _unfold_slice(
     """
     xp = namespace(maps)
     sets, coils, rows, size = maps.shape
-    spread = _point_spread(line)
-    # A pixel aliases only with pixels a multiple of `apart` away: independent, smaller systems.
-    apart = math.gcd(size, *(int(lag) for lag in np.flatnonzero(np.abs(spread) > 1e-12)))
+    spread = point_spread(line)
+    apart = alias_distance(spread)
     folded = (rows, size // apart, apart)
     maps = xp.reshape(xp.astype(maps, xp.complex128), (sets, coils, *folded))
     repeated = xp.reshape(combined, (-1, sets, *folded))
     noise = None
     if power is not None:
-        noise = _point_spread(np.broadcast_to(line * to_numpy(power), (rows, size)))
+        noise = point_spread(np.broadcast_to(line * to_numpy(power), (rows, size)))
     image, variance = xp.zeros_like(repeated), xp.zeros((sets, *folded), dtype=xp.float64)
     variance = like(variance, maps)
     for block in _blocks(rows, sets**2 * size * folded[1]):
@@ -121,13 +119,6 @@ def _blocks(rows: int, entries: int) -> Iterator[slice]:
     """Yield slices of rows whose systems, of so many entries a row, fit into memory."""
     step = max(1, _BLOCK // entries)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
-
-
-def _point_spread(line: Array) -> Array:
-    """Return the point spreads of lines `(..., n)` on the host, by lag 0 ... n - 1."""
-    size = line.shape[-1]
-    centred = ifft2c(line.astype(np.complex128), axes=(-1,)) / math.sqrt(size)
-    return np.roll(centred, -(size // 2), axis=-1)
 
 
 def _solve(

@@ -54,8 +54,8 @@ def solve_slices(
     lead, trailing = kspace.shape[:-3], kspace.shape[-3:]
     slices = xp.reshape(kspace, (-1, *trailing))
     count = slices.shape[0]
-    units = _per_slice(unit, lead, 3)
-    masks = [None] * count if mask is None else _per_slice(mask, lead, 2)
+    units = per_slice(unit, lead, 3)
+    masks = [None] * count if mask is None else per_slice(mask, lead, 2)
     images = [
         like(solve(_misfit(slices[i, ...], units[i], masks[i])), kspace) for i in range(count)
     ]
@@ -80,7 +80,7 @@ def _misfit(kspace: Array, maps: Array, mask: Array | None) -> Misfit:
     return Misfit(operator.normal, operator.adjoint(to_torch(kspace)), share)
 
 
-def _per_slice(x: Array, lead: tuple[int, ...], kept: int) -> list[Array]:
+def per_slice(x: Array, lead: tuple[int, ...], kept: int) -> list[Array]:
     """Return one torch tensor for every slice of `lead`, of an array that broadcasts to it."""
     xp = namespace(x)
     own = (1,) * max(kept - x.ndim, 0) + tuple(x.shape)

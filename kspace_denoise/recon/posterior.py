@@ -1,0 +1,125 @@
+"""What samplers return, and the door that they share: whitening, scale, slices, the denoiser."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from kspace_denoise.arrays import Array, is_complex, like, namespace, to_torch
+from kspace_denoise.random import Seed, numpy_generator
+from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.noise import combine_coils, whitening_matrix
+from kspace_denoise.recon.regularised import per_slice
+from kspace_denoise.recon.sense_operator import check_maps, sampling_mask
+
+Denoise: TypeAlias = Callable[[Array, float], Array]
+"""`denoise(x, sigma)` returns the clean images of x `(samples, y, x)`, whose noise is sigma."""
+
+
+class Posterior(NamedTuple):
+    """Samples of the image given the data: `samples` is `(samples, ..., y, x)`.
+
+    `mean` is `(..., y, x)`, and `std` the standard deviation of each real component there (the
+    root of the mean over the two); None of a single sample.
+    """
+
+    mean: Array
+    std: Array | None
+    samples: Array
+
+
+class Measurement(NamedTuple):
+    """One slice in torch: whitened k-space `(coils, ky, kx)`, whitened maps, and the mask."""
+
+    kspace: Array
+    maps: Array
+    mask: Array | None
+
+
+Draw: TypeAlias = Callable[[Measurement, Denoise, np.random.Generator], Array]
+"""Returns samples `(samples, y, x)` of one slice, in torch."""
+
+
+def sample_slices(
+    kspace: Array,
+    maps: Array,
+    mask: Array | None,
+    noise_covariance: Array | None,
+    denoise: Denoise,
+    draw: Draw,
+    seed: Seed,
+) -> Posterior:
+    """Draw samples slice by slice; arguments and errors are those of `ddrm`."""
+    check_kspace(kspace)
+    check_kspace(maps, "maps")
+    xp = namespace(kspace, maps)
+    check_maps(kspace, maps)
+    mask = sampling_mask(mask, kspace)
+    maps = xp.astype(maps, kspace.dtype, copy=False)
+    if noise_covariance is not None:
+        matrix = whitening_matrix(like(noise_covariance, kspace))
+        kspace, maps = combine_coils(matrix, kspace), combine_coils(matrix, maps)
+    lead, trailing = kspace.shape[:-3], kspace.shape[-3:]
+    slices = per_slice(kspace, lead, 3)
+    masks = [None] * len(slices) if mask is None else per_slice(mask, lead, 2)
+    generator = numpy_generator(seed)
+    own = _guarded(denoise, kspace)
+    drawn = [
+        like(_inside(draw(Measurement(*parts), own, generator), parts[1]), kspace)
+        for parts in zip(slices, per_slice(maps, lead, 3), masks, strict=True)
+    ]
+    stacked = xp.stack(drawn, axis=1)
+    return summary(xp.reshape(stacked, (stacked.shape[0], *lead, *trailing[1:])))
+
+
+def check_sampling_options(noise_covariance: Array, samples: int) -> None:
+    """Refuse k-space whose noise is not given, and fewer than one sample.
+
+    Raises:
+        ValueError: saying what to give.
+    """
+    if noise_covariance is None:
+        raise ValueError(
+            "noise_covariance is None: a sampler needs the noise of the k-space; give Psi, 2 I for "
+            "whitened data (recon.estimate_noise measures it)"
+        )
+    if samples < 1:
+        raise ValueError(f"samples is {samples}, expected at least 1")
+
+
+def summary(samples: Array) -> Posterior:
+    """Return samples `(samples, ..., y, x)` with their mean and standard deviation."""
+    xp = namespace(samples)
+    mean = xp.mean(samples, axis=0)
+    count = samples.shape[0]
+    if count == 1:
+        return Posterior(mean, None, samples)
+    power = xp.sum(xp.abs(samples - mean) ** 2, axis=0)
+    return Posterior(mean, (power / (2 * (count - 1))) ** 0.5, samples)
+
+
+def _inside(images: Array, maps: Array) -> Array:
+    """Set images to 0 where all maps are 0: nothing was measured there, as in `sense`."""
+    return images * (maps != 0).any(0)
+
+
+def _guarded(denoise: Denoise, kspace: Array) -> Denoise:
+    """Return the denoiser for torch tensors, with a check of what it returns."""
+
+    def guarded(x: Array, sigma: float) -> Array:
+        given = like(x, kspace)
+        clean = denoise(given, sigma)
+        kind = f"{type(clean).__name__} {getattr(clean, 'dtype', '')}"
+        if type(clean) is not type(given) or not is_complex(clean):
+            raise TypeError(
+                f"denoise returned {kind}, expected complex images of the kind it was given, "
+                f"{type(given).__name__} {given.dtype}"
+            )
+        if clean.shape != given.shape:
+            raise ValueError(
+                f"denoise returned shape {tuple(clean.shape)} for images of shape "
+                f"{tuple(given.shape)}, expected the same"
+            )
+        return to_torch(clean).to(x.dtype)
+
+    return guarded
