@@ -1,0 +1,50 @@
+"""The noise levels through which a diffusion sampler goes down."""
+
+import itertools
+import math
+
+from kspace_denoise.arrays import Array
+
+STEPS_OF_DDPM = 1000
+
+
+def ddpm_levels(steps: int, beta_first: float = 1e-4, beta_last: float = 2e-2) -> list[float]:
+    """Return the noise levels of DDPM's linear schedule at `steps` of its 1000 times, falling.
+
+    √((1 - ᾱ) / ᾱ) is the level of a state of DDPM that is divided by √ᾱ, where ᾱ is the product of
+    the 1 - β so far and the images have a root mean square of 1 per component (Ho et al., NeurIPS
+    2020). The times are 0, T // steps, 2 (T // steps), … as in DDRM, so the first level is that of
+    the time T - T // steps.
+
+    Raises:
+        ValueError: if there are fewer than 1 or more than 1000 steps, or the betas do not rise
+            between 0 and 1.
+    """
+    if not 1 <= steps <= STEPS_OF_DDPM:
+        raise ValueError(f"steps is {steps}, expected 1 to {STEPS_OF_DDPM}")
+    if not 0 < beta_first <= beta_last < 1:
+        raise ValueError(
+            f"beta_first is {beta_first} and beta_last {beta_last}, expected 0 < first ≤ last < 1"
+        )
+    kept, levels = 1.0, []
+    for time in range(STEPS_OF_DDPM):
+        share = time / (STEPS_OF_DDPM - 1)
+        kept *= 1 - (beta_first + share * (beta_last - beta_first))
+        levels.append(math.sqrt((1 - kept) / kept))
+    return levels[:: STEPS_OF_DDPM // steps][:steps][::-1]
+
+
+def check_levels(levels: Array) -> list[float]:
+    """Return noise levels as floats.
+
+    Raises:
+        ValueError: if there are none, or they are not positive, finite and falling.
+    """
+    values = [float(level) for level in levels]
+    falling = all(a > b for a, b in itertools.pairwise(values))
+    if not values or not falling or not 0 < values[-1] <= values[0] < math.inf:
+        raise ValueError(
+            f"levels are {values[:3]}…, expected noise levels that fall from the first to the last "
+            "and stay above 0, in the unit of the image"
+        )
+    return values
