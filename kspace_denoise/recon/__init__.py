@@ -5,6 +5,7 @@ from kspace_denoise.recon.amplification import g_factor
 from kspace_denoise.recon.cg_sense import cg_sense
 from kspace_denoise.recon.coil_calibration import espirit
 from kspace_denoise.recon.combine import rss
+from kspace_denoise.recon.ddrm import ddrm
 from kspace_denoise.recon.gridding import gridding
 from kspace_denoise.recon.joint_sense import jsense
 from kspace_denoise.recon.koay import Koay, koay
@@ -15,9 +16,12 @@ from kspace_denoise.recon.noise_estimate import NoiseEstimate, estimate_noise
 from kspace_denoise.recon.noise_level import NoiseLevel, estimate_sigma
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
 from kspace_denoise.recon.nufft_operator import NufftOperator
+from kspace_denoise.recon.posterior import Posterior
 from kspace_denoise.recon.replicas import noise_map
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.sense_solver import Reconstruction, sense
+from kspace_denoise.recon.signal_rms import signal_rms
+from kspace_denoise.recon.split_gibbs import split_gibbs
 from kspace_denoise.recon.tv import tv
 from kspace_denoise.recon.vst import inverse_vst, vst
 
@@ -28,10 +32,12 @@ __all__ = [
     "NoiseLevel",
     "NoiseNotFound",
     "NufftOperator",
+    "Posterior",
     "Reconstruction",
     "SenseOperator",
     "adaptive_combine",
     "cg_sense",
+    "ddrm",
     "espirit",
     "estimate_noise",
     "estimate_sigma",
@@ -46,6 +52,8 @@ __all__ = [
     "rss",
     "rss_noise",
     "sense",
+    "signal_rms",
+    "split_gibbs",
     "tv",
     "vst",
     "walsh_maps",

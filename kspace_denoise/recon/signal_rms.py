@@ -1,0 +1,36 @@
+"""How strong the signal of a scan is, from k-space that may be undersampled."""
+
+import math
+
+from kspace_denoise.arrays import Array, namespace, to_torch
+from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.sense_operator import sampling_mask
+
+
+def signal_rms(kspace: Array, mask: Array | None = None) -> float:
+    """Return the root mean square of the image behind whitened k-space `(coils, ky, kx)`.
+
+    Of the magnitude, over the whole field of view, of the image through coil maps of unit norm,
+    without its noise: by Parseval's theorem the power of k-space, less two per coil and sample.
+    Positions that were not sampled are taken to be as strong as the sampled ones at their distance
+    from the centre. At least the level of the noise in the image, so that it is never 0.
+
+    Raises:
+        TypeError: if the k-space is not complex.
+        ValueError: if it is of several slices, or the mask does not fit.
+    """
+    check_kspace(kspace)
+    if kspace.ndim != 3:
+        raise ValueError(f"kspace has shape {tuple(kspace.shape)}, expected one slice")
+    given = sampling_mask(mask, kspace)
+    data = to_torch(kspace)
+    xp = namespace(data)
+    power = (data.abs().double() ** 2).sum(0) - 2 * len(data)
+    sampled = xp.ones_like(power) if given is None else to_torch(given).double()
+    sampled = xp.broadcast_to(sampled, power.shape)
+    y, x = (xp.arange(n, device=data.device) - n // 2 for n in power.shape)
+    ring = xp.sqrt((y[:, None] ** 2 + x**2).double()).round().long().flatten()
+    of_ring = xp.bincount(ring, (power * sampled).flatten())
+    share = xp.bincount(ring, sampled.flatten()) / xp.bincount(ring).clamp(min=1)
+    total = xp.where(share > 0, of_ring / xp.where(share > 0, share, 1.0), 0.0).sum()
+    return math.sqrt(max(float(total), 2.0) / power.numel())
