@@ -1,7 +1,7 @@
 """A trained denoiser: weights, objective, stage, unit and provenance, in one safetensors file."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import kspace_denoise
-from kspace_denoise.arrays import Array, like, to_numpy
+from kspace_denoise.arrays import Array, like, to_numpy, to_torch
 from kspace_denoise.contrasts import check_count
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives import Objective, make_objective
@@ -37,7 +37,7 @@ class Denoiser:
     """
 
     network: nn.Module
-    objective: Objective
+    objective: Objective[Any]
     method: str
     stage: Stage | None
     config: TrainConfig
@@ -97,7 +97,7 @@ class Denoiser:
     def _denoise(self, images: Tensor, condition: Tensor | None) -> Tensor:
         """Denoise images (n, y, x) in SNR units."""
         images = images.to(self.device)
-        scale = signal_scale(images)
+        scale = self._scale(images)
         if condition is not None:
             condition = condition.to(self.device)
             condition = condition / signal_scale(condition)[..., None, None]
@@ -112,6 +112,45 @@ class Denoiser:
                 condition,
             )
         return (clean * scale[:, None, None]).cpu()
+
+    def _scale(self, images: Tensor) -> Tensor:
+        """Return the unit of images (n, y, x) in SNR units: theirs as trained, noise and all.
+
+        Denoisers of every noise level know clean images of root mean square 1: the noise is taken
+        off, as far as there is signal beside it.
+        """
+        scale = signal_scale(images)
+        if not getattr(self.objective, "every_level", False):
+            return scale
+        noise = 2 if images.is_complex() else 1
+        return (scale**2 - noise).clamp(min=0.1).sqrt()
+
+    def prior(self, rms: float) -> Callable[[Array, float], Array]:
+        """Return `denoise(x, sigma)` for the samplers of `recon`, of complex images of one unit.
+
+        x is `(..., y, x)`, sigma the noise of each real component, both in the unit of the data,
+        and `rms` the root mean square of the image's magnitude in it. Of the kind of x. One pass.
+
+        Raises:
+            ValueError: if the denoiser was not trained at every noise level, or looks at other
+                contrasts, or is for magnitudes.
+        """
+        if not getattr(self.objective, "every_level", False):
+            raise ValueError(
+                f"a sampler asks for the clean image at every noise level, and {self.method} was "
+                "trained near that of its scans: train diffusion"
+            )
+        check_count(self, 0)
+
+        def denoise(x: Array, sigma: float) -> Array:
+            images = to_torch(x).reshape(-1, *x.shape[-2:]).to(self.device, torch.complex64)
+            self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            level = torch.full((len(images),), sigma / rms, device=self.device)
+            with torch.no_grad():
+                clean = rms * self.objective.denoise(self.network, images / rms, level)
+            return like(clean.reshape(x.shape), x, x.dtype)
+
+        return denoise
 
     def save(self, path: str | Path) -> None:
         """Write the denoiser as one safetensors file, which appears by rename."""

@@ -53,3 +53,13 @@ def check_kinds(cls: type, values: Mapping[str, Any]) -> None:
         expected, fits = _KINDS.get(hints[name], ("", lambda _: True))
         if not fits(value):
             raise TypeError(f"{name} is {value!r}, expected {expected}")
+
+
+def check_choice(name: str, given: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of some words.
+
+    Raises:
+        ValueError: naming the setting and the words.
+    """
+    if given not in choices:
+        raise ValueError(f"{name} is {given!r}, expected {', '.join(map(repr, choices))}")

@@ -10,6 +10,7 @@ from kspace_denoise.classical import NonLocalMeans
 from kspace_denoise.denoiser import Denoiser, build_network, load
 from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.objectives.diffusion import Diffusion
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.trainer import Trainer
@@ -262,3 +263,23 @@ def test_nlm_is_called_like_a_trained_denoiser(kind, rng):
     assert error < 0.3 * np.mean(np.abs(noisy - clean) ** 2)
     magnitude = NonLocalMeans()(np.abs(noisy), 2.0)
     assert magnitude.dtype == np.float32
+
+
+def prior() -> Denoiser:
+    network = build_network(CONFIG.network, 2)
+    return Denoiser(network, Diffusion(), "diffusion", "after-sense", CONFIG, {})
+
+
+def test_a_prior_works_in_the_unit_of_the_data_and_keeps_the_kind(kind, rng):
+    image = complex_array(rng, (3, 2, 9, 12))
+    clean = prior().prior(1.4)(kind(image), 0.5)
+    assert_same_kind(clean, kind(image))
+    assert tuple(clean.shape) == image.shape
+    assert str(clean.dtype).endswith("complex64")
+    many = prior().prior(1400.0)(1000 * image, 500.0)
+    np.testing.assert_allclose(many, 1000 * np.asarray(clean), rtol=1e-4, atol=1e-2)
+
+
+def test_only_denoisers_of_every_level_are_priors():
+    with pytest.raises(ValueError, match="c2s was trained near that of its scans"):
+        denoiser().prior(1.0)

@@ -3,19 +3,21 @@
 import dataclasses
 from typing import Any
 
-from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.batch import AnyBatch, Batch
 from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.objectives.diffusion import Diffusion
 from kspace_denoise.objectives.noise2noise import Noise2Noise
 from kspace_denoise.objectives.noise2void import Noise2Void
 from kspace_denoise.objectives.objective import Objective
 from kspace_denoise.objectives.supervised import Supervised
 from kspace_denoise.settings import check_kinds
 
-METHODS: dict[str, type[Objective]] = {
+METHODS: dict[str, type[Objective[Any]]] = {
     "c2s": C2S,
     "supervised": Supervised,
     "noise2noise": Noise2Noise,
     "noise2void": Noise2Void,
+    "diffusion": Diffusion,
 }
 """Methods that can be trained, by the name that is used everywhere."""
 
@@ -32,7 +34,7 @@ def check_method(method: str) -> None:
         )
 
 
-def make_objective(method: str, paper: bool = False, **settings: Any) -> Objective:
+def make_objective(method: str, paper: bool = False, **settings: Any) -> Objective[Any]:
     """Return the objective of a method: our defaults, or the paper's, with settings changed.
 
     Raises:
@@ -53,7 +55,9 @@ def make_objective(method: str, paper: bool = False, **settings: Any) -> Objecti
 __all__ = [
     "C2S",
     "METHODS",
+    "AnyBatch",
     "Batch",
+    "Diffusion",
     "Noise2Noise",
     "Noise2Void",
     "Objective",

@@ -1,8 +1,30 @@
 """What an objective is given: images with their noise level, and what some methods need beside."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Protocol, Self
 
+import torch
 from torch import Tensor
+
+
+class AnyBatch(Protocol):
+    """What training asks of a batch, whatever it holds."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch is."""
+        ...
+
+    def to(self, device: str) -> Self:
+        """Return the batch on a device."""
+        ...
+
+    def split(self, count: int) -> Sequence[Self]:
+        """Split into at most `count` batches of nearly equal size."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,3 +46,21 @@ class Batch:
         """Return the batch on a device."""
         fields = (self.image, self.sigma, self.pair, self.condition)
         return Batch(*(None if x is None else x.to(device) for x in fields))  # type: ignore[arg-type]
+
+    def split(self, count: int) -> list["Batch"]:
+        """Split into at most `count` batches of nearly equal size."""
+        count = min(count, len(self))
+
+        def parts(x: Tensor | None) -> tuple[Tensor | None, ...]:
+            return (None,) * count if x is None else torch.tensor_split(x, count)
+
+        fields = (self.image, self.sigma, self.pair, self.condition)
+        return [Batch(*part) for part in zip(*map(parts, fields), strict=True)]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch is."""
+        return self.image.device
+
+    def __len__(self) -> int:
+        return len(self.image)

@@ -25,7 +25,9 @@ from kspace_denoise.objectives.c2s_levels import (
     typical_peak,
     uniform_levels,
 )
+from kspace_denoise.objectives.noise_like import noise_like
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.settings import check_choice
 
 Refinement = Literal["none", "paper", "conditioned", "fixed"]
 
@@ -78,9 +80,7 @@ class C2S:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                given = getattr(self, name)
-                raise ValueError(f"{name} is {given!r}, expected {', '.join(map(repr, choices))}")
+            check_choice(name, getattr(self, name), choices)
         if self.spread <= 0 or self.maximum <= 0:
             raise ValueError(
                 f"spread is {self.spread} and maximum {self.maximum}, expected positive numbers"
@@ -125,7 +125,7 @@ class C2S:
         target = self.draw_target(batch.sigma, generator)
         form = FORMS[self.form](batch.sigma, tau, target)
         data = _pixelwise(form.data) * batch.image
-        noise = _noise_like(batch.image, generator)
+        noise = noise_like(batch.image, generator)
         noisier = _pixelwise(form.keep) * data + _pixelwise(form.noise) * noise
         told = {"target": target} if self.refinement == "conditioned" else {}
         level = self.jittered(total_level(batch.sigma, tau), generator)
@@ -180,11 +180,3 @@ class C2S:
 
 def _pixelwise(level: Tensor) -> Tensor:
     return level[:, None, None]
-
-
-def _noise_like(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw N(0, 1) for each real component."""
-    if not image.is_complex():
-        return torch.randn(image.shape, generator=generator, device=image.device)
-    pairs = torch.randn((*image.shape, 2), generator=generator, device=image.device)
-    return torch.view_as_complex(pairs)

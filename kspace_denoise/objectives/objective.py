@@ -1,17 +1,21 @@
 """What every objective offers: one paper's equation, as a loss and as an inference rule."""
 
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.batch import AnyBatch
 
+Given = TypeVar("Given", bound=AnyBatch, contravariant=True)
 Pair = Literal["nothing", "repetition", "clean"]
 
 
-class Objective(Protocol):
-    """A frozen dataclass of hyper-parameters, with the equations that use them."""
+class Objective(Protocol[Given]):
+    """A frozen dataclass of hyper-parameters, with the equations that use them.
+
+    `Given` is the kind of batch that it learns from.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     pair: ClassVar[Pair]
@@ -22,7 +26,7 @@ class Objective(Protocol):
         """Return the paper's hyper-parameters."""
         ...
 
-    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+    def loss(self, network: nn.Module, batch: Given, generator: torch.Generator) -> Tensor:
         """Return the scalar that training lowers."""
         ...
 

@@ -7,12 +7,12 @@ random numbers of its own, so the result does not depend on how many cores there
 
 import concurrent.futures
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.objectives import Batch, Objective
+from kspace_denoise.objectives import AnyBatch, Objective
 
 
 class Parts:
@@ -21,7 +21,9 @@ class Parts:
     On a GPU a batch is one part, computed in bfloat16 where autocast deems that safe.
     """
 
-    def __init__(self, network: nn.Module, objective: Objective, device: str, count: int) -> None:
+    def __init__(
+        self, network: nn.Module, objective: Objective[Any], device: str, count: int
+    ) -> None:
         self.network, self.objective = network, objective
         self.device = torch.device(device).type
         self.count = count if self.device == "cpu" else 1
@@ -47,11 +49,11 @@ class Parts:
             self._pool.shutdown()
             torch.set_num_threads(self._threads)  # the workers changed what new threads start with
 
-    def gradient(self, batch: Batch, seed: int) -> Tensor:
+    def gradient(self, batch: AnyBatch, seed: int) -> Tensor:
         """Set the gradient of every parameter and return the loss of the batch, detached."""
-        pieces = split_batch(batch, self.count)
+        pieces = batch.split(self.count)
         seeds = [mixed_seed(seed, 1 + number) for number in range(len(pieces))]
-        shares = [len(piece.image) / len(batch.image) for piece in pieces]
+        shares = [len(piece) / len(batch) for piece in pieces]
         run = map if self._pool is None else self._pool.map
         losses, gradients = zip(*run(self._part, pieces, seeds, shares), strict=True)
         for parameter, *terms in zip(self.parameters, *gradients, strict=True):
@@ -60,25 +62,14 @@ class Parts:
                 parameter.grad += term
         return torch.stack(losses).sum()
 
-    def _part(self, batch: Batch, seed: int, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
-        generator = torch.Generator(batch.image.device).manual_seed(seed)
+    def _part(self, batch: AnyBatch, seed: int, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+        generator = torch.Generator(batch.device).manual_seed(seed)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
             loss = share * self.objective.loss(self.network, batch, generator)
         gradient = torch.autograd.grad(
             loss, self.parameters, allow_unused=True, materialize_grads=True
         )
         return loss.detach(), gradient
-
-
-def split_batch(batch: Batch, count: int) -> list[Batch]:
-    """Split a batch into at most `count` batches of nearly equal size."""
-    count = min(count, len(batch.image))
-
-    def split(x: Tensor | None) -> tuple[Tensor | None, ...]:
-        return (None,) * count if x is None else torch.tensor_split(x, count)
-
-    fields = (batch.image, batch.sigma, batch.pair, batch.condition)
-    return [Batch(*parts) for parts in zip(*map(split, fields), strict=True)]
 
 
 def mixed_seed(seed: int, number: int) -> int:

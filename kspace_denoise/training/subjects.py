@@ -96,7 +96,7 @@ def _check_kinds(subject: Subject) -> None:
         )
 
 
-def check_targets(method: str, objective: Objective, subjects: Sequence[Subject]) -> None:
+def check_targets(method: str, objective: Objective[Any], subjects: Sequence[Subject]) -> None:
     """Refuse targets that a method does not take, and a method that lacks them or gets wrong ones.
 
     Raises:

@@ -97,7 +97,7 @@ def train(
 
 
 def _fitted(
-    config: TrainConfig, objective: Objective, start: Denoiser | None, contrasts: int
+    config: TrainConfig, objective: Objective[Any], start: Denoiser | None, contrasts: int
 ) -> TrainConfig:
     """Return the config with a network for this objective and so many contrasts.
 
@@ -110,13 +110,14 @@ def _fitted(
         "target_level": getattr(objective, "refinement", None) == "conditioned",
     }
     network = config.network if start is None else start.config.network
+    every_level = getattr(objective, "every_level", False)  # the phase at high ones is of noise
     if start is None:
         network = dataclasses.replace(
             network,
             contrasts=network.contrasts or contrasts,
             direct=network.direct or needs["direct"],
             target_level=network.target_level or needs["target_level"],
-            phase_width=0.0 if config.paper else network.phase_width,
+            phase_width=0.0 if config.paper or every_level else network.phase_width,
         )
     whose = "the network of the config" if start is None else "the denoiser to start from"
     if network.contrasts != contrasts:
@@ -145,13 +146,13 @@ def _fitted(
 
 
 def _fit_to_data(
-    objective: Objective, config: TrainConfig, images: NoisyImages
-) -> tuple[Objective, TrainConfig]:
+    objective: Objective[Any], config: TrainConfig, images: NoisyImages
+) -> tuple[Objective[Any], TrainConfig]:
     """Take from the images what an objective takes from them, and note it in the config."""
     fit = getattr(objective, "fit", None)
     if fit is None:
         return objective, config
-    fitted: Objective = fit(images.images)
+    fitted: Objective[Any] = fit(images.images)
     before = dataclasses.asdict(objective)
     found = {k: v for k, v in dataclasses.asdict(fitted).items() if v != before[k]}
     return fitted, config.replace(objective={**config.objective, **found})

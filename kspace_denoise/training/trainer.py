@@ -49,7 +49,7 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        objective: Objective,
+        objective: Objective[Any],
         images: NoisyImages,
         config: TrainConfig,
         seed: int = 0,

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives import Batch
-from kspace_denoise.training.parts import Parts, split_batch
+from kspace_denoise.training.parts import Parts
 from tests.training.test_trainer import TINY, trainer
 
 
@@ -39,12 +39,12 @@ def test_parts_of_unequal_size_add_up_to_the_whole(count):
 def test_a_batch_is_split_with_all_that_belongs_to_it():
     image, pair = torch.randn(2, 5, 4, 4).unbind(0)
     whole = Batch(image, torch.arange(5.0), pair, torch.randn(5, 2, 4, 4))
-    pieces = split_batch(whole, 2)
+    pieces = whole.split(2)
     assert [len(piece.image) for piece in pieces] == [3, 2]
     for name in ("image", "sigma", "pair", "condition"):
         joined = torch.cat([getattr(piece, name) for piece in pieces])
         assert torch.equal(joined, getattr(whole, name))
-    assert split_batch(Batch(image, torch.ones(5)), 2)[0].pair is None
+    assert Batch(image, torch.ones(5)).split(2)[0].pair is None
 
 
 def test_the_number_of_cores_changes_nothing_but_rounding():
