@@ -10,7 +10,9 @@ import numpy as np
 from kspace_denoise import recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.calibration import calibration_size
+from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.fourier import ifft2c
+from kspace_denoise.recon.sense_operator import over_strength, unit_maps
 from kspace_denoise.samples import reconstruct_samples
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_slice
@@ -18,6 +20,8 @@ from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_s
 ByName: TypeAlias = dict[str, Array]
 
 _AMPLIFIED = 10.0
+SAMPLES = 8
+"""Images that a sampler draws of each slice."""
 
 
 class Settings(NamedTuple):
@@ -29,6 +33,9 @@ class Settings(NamedTuple):
     seed: int
     penalty: float | None = None
     """λ in SNR units, None for the method's own rule (0 for SENSE, 0.1 along a trajectory)."""
+    prior: Denoiser | None = None
+    """What a sampler asks for the clean image."""
+    samples: int = SAMPLES
 
 
 class Method(NamedTuple):
@@ -37,6 +44,8 @@ class Method(NamedTuple):
     run: Callable[[Array, Numpy | None, Settings], ByName]
     uses_noise: bool = True
     has_penalty: bool = False
+    samples: bool = False
+    """Whether it draws samples, with a prior."""
 
 
 def _rss(kspace: Array, _mask: Numpy | None, _settings: Settings) -> ByName:
@@ -148,11 +157,40 @@ def _l1_wavelet(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName
     return _regularised(seeded, kspace, mask, settings)
 
 
+def _drawn(
+    sampler: Callable[..., recon.Posterior], kspace: Array, mask: Numpy | None, settings: Settings
+) -> ByName:
+    """Draw samples in SNR units, those of the prior; return their mean and their spread."""
+    noise, prior = settings.noise, settings.prior
+    assert prior is not None
+    if noise is None:
+        raise ValueError(
+            "a sampler weighs the data by their noise, which is not known: --noise FILE"
+        )
+    white, maps = whiten_slice(kspace, noise, mask, settings.calibration)
+    unit, strength = unit_maps(maps)
+    found = sampler(
+        white,
+        unit,
+        mask,
+        prior.prior(recon.signal_rms(white, mask)),
+        noise_covariance=2 * np.eye(white.shape[-3]),
+        samples=settings.samples,
+        seed=settings.seed,
+    )
+    images = {"reconstruction": over_strength(found.mean, strength)}
+    if found.std is None:
+        return images
+    return {**images, "posterior_std": over_strength(found.std, strength)}
+
+
 METHODS = {
     "rss": Method(_rss, uses_noise=False),
     "adaptive": Method(_adaptive),
     "sense": Method(_sense, has_penalty=True),
     "l1-wavelet": Method(_l1_wavelet, has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
+    "ddrm": Method(functools.partial(_drawn, recon.ddrm), samples=True),
+    "split-gibbs": Method(functools.partial(_drawn, recon.split_gibbs), samples=True),
 }
-LATER = ("ddrm",)
+LATER = ("dds", "dps")

@@ -13,7 +13,6 @@ from kspace_denoise.cli.common import (
     command_line,
     device_option,
     image_header,
-    later_option,
     load_noise,
     noise_option,
     note,
@@ -31,10 +30,11 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
-from kspace_denoise.cli.methods import LATER, METHODS, Settings, sense_of_samples
+from kspace_denoise.cli.methods import LATER, METHODS, SAMPLES, Settings, sense_of_samples
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.written import Written
 from kspace_denoise.crop import remove_oversampling
+from kspace_denoise.denoiser import Denoiser, load
 from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise, check_cartesian
@@ -56,8 +56,19 @@ from kspace_denoise.stages import KnownNoise, check_cartesian
 )
 @crop_option()
 @oversampling_option()
-@later_option("--model", "diffusion samplers")
-@later_option("--samples", "diffusion samplers")
+@click.option(
+    "--model",
+    type=PATH,
+    metavar="MODEL",
+    help="What ddrm and split-gibbs ask for the clean image: a denoiser of every noise level, from "
+    "`kspace-denoise train diffusion`.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many images ddrm and split-gibbs draw of each slice.  [default: 8]",
+)
 @noise_option()
 @readout_option()
 @seed_option()
@@ -69,6 +80,8 @@ def reconstruct(
     calibration: int | None,
     replicas: int,
     penalty: float | None,
+    model: Path | None,
+    samples: int | None,
     crop: str | None,
     oversampling: bool,
     noise_file: Path | None,
@@ -80,15 +93,18 @@ def reconstruct(
 
     `sense` and `adaptive` write the complex image as `reconstruction` with its noise map as
     `noise_sigma` (standard deviation per real component) beside it; `l1-wavelet` and `tv` have a
-    noise map with --replicas; `rss` writes the magnitude as `reconstruction_rss`. Images have the
-    unit of the raw data. They are not cropped unless --crop or --remove-oversampling says so.
+    noise map with --replicas; `rss` writes the magnitude as `reconstruction_rss`; `ddrm` and
+    `split-gibbs` the mean of their samples, and as `posterior_std` the spread of each real
+    component. Images have the unit of the raw data. They are not cropped unless --crop or
+    --remove-oversampling says so.
     """
     _check_method(method)
     if penalty is not None and not METHODS[method].has_penalty:
         raise click.UsageError(f"--lambda: {method} has no penalty")
     if replicas and not METHODS[method].has_penalty:
         raise click.UsageError(f"--replicas: {method} needs none")
-    check_paths(output, source, noise_file)
+    check_paths(output, source, noise_file, model)
+    prior = _prior(method, model, samples, device)
     scan = read_scan(source)
     scan = with_readout(scan, readout)
     if method != "sense":
@@ -102,19 +118,21 @@ def reconstruct(
     size = crop_size(crop, scan)
     record = provenance.record(
         command_line(),
-        [source] if noise_file is None else [source, noise_file],
+        [path for path in (source, noise_file, model) if path is not None],
         seed=seed,
         sigma_unit="of the image, per real component, median over the image, then over the slices",
         method=method,
         calibration=calibration,
         replicas=replicas if noise else None,
         penalty=penalty,
+        samples=(samples or SAMPLES) if prior else None,
+        prior=None if prior is None else prior.record,
         crop=size,
         oversampling_removed=oversampling,
         noise=None if noise is None else noise.source,
         source_provenance=scan.header.get("provenance"),
     )
-    settings = Settings(noise, calibration, replicas, seed, penalty)
+    settings = Settings(noise, calibration, replicas, seed, penalty, prior, samples or SAMPLES)
     with formats.image_writer(output, len(scan.kspace)) as writer:
         done = _write_slices(writer, scan, method, settings, size, device)
         record["sigma"] = done.sigma
@@ -127,6 +145,29 @@ def _check_method(method: str) -> None:
         return
     problem = "belongs to a later version" if method in LATER else "is no method"
     raise click.UsageError(f"--method {method} {problem}; methods now: {', '.join(METHODS)}")
+
+
+def _prior(method: str, model: Path | None, samples: int | None, device: str) -> Denoiser | None:
+    """Return the denoiser that a sampler needs, None for other methods.
+
+    Raises:
+        click.UsageError: if it is missing, or the method has no use for it.
+        ValueError: if it was not trained at every noise level.
+    """
+    if not METHODS[method].samples:
+        if model is not None:
+            raise click.UsageError(f"--model: {method} uses no denoiser; ddrm and split-gibbs do")
+        if samples is not None:
+            raise click.UsageError(f"--samples: {method} draws none; ddrm and split-gibbs do")
+        return None
+    if model is None:
+        raise click.UsageError(
+            f"--method {method} needs --model MODEL, a denoiser of every noise level: "
+            "`kspace-denoise train diffusion clean.h5 --out MODEL`"
+        )
+    prior = load(model, device)
+    prior.prior(1.0)  # refuses what is no prior
+    return prior
 
 
 def _noise(scan: Scan, noise_file: Path | None) -> KnownNoise | None:

@@ -123,9 +123,6 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     assert "--bval belongs to a later version" in fail(
         "train", "c2s", scan_file, "--out", out, "--bval", "x.bval"
     )
-    assert "--samples belongs to a later version" in fail(
-        "reconstruct", scan_file, out, "--method", "sense", "--samples", 8
-    )
     assert "nothing to resume" in fail("train", "c2s", scan_file, "--out", out, "--resume")
     config.write_text('steps = "many"')
     assert "steps is 'many', expected a whole number" in fail(
