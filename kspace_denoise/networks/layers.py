@@ -1,5 +1,7 @@
 """The layers of the U-Net: residual blocks, attention, changes of resolution."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -57,6 +59,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, features: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        self.differentiable_twice = False
         self.norm = nn.GroupNorm(8, width, eps=1e-6)
         self.qkv = nn.Linear(width, 3 * width)
         self.query_bias = nn.Linear(features, width) if features else None
@@ -73,9 +76,23 @@ class Attention(nn.Module):
             t.unflatten(2, (self.heads, width // self.heads)).transpose(1, 2)
             for t in (query, key, value)
         ]
-        mixed = F.scaled_dot_product_attention(*per_head).transpose(1, 2).flatten(2)
+        attend = _attention if self.differentiable_twice else F.scaled_dot_product_attention
+        mixed = attend(*per_head).transpose(1, 2).flatten(2)
         y: Tensor = x + self.out(mixed).transpose(1, 2).reshape(batch, width, height, breadth)
         return y
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).softmax(dim=-1)
+    return weights @ value
+
+
+def differentiate_twice(network: nn.Module) -> nn.Module:
+    """Let a network be differentiated twice, as fused attention cannot be on a CPU; return it."""
+    for module in network.modules():
+        if isinstance(module, Attention):
+            module.differentiable_twice = True
+    return network
 
 
 class Downsample(nn.Module):

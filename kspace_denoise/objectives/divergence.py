@@ -19,15 +19,20 @@ def rademacher_like(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.view_as_complex(real) if x.is_complex() else real
 
 
-def along(
-    function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor
+def with_divergence(
+    function: Callable[[Tensor], Tensor], x: Tensor, probe: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return f(x) and its derivative along a direction, both with gradients to the weights.
+    """Return f(x), and what sums up to the weighted divergence Σᵢ wᵢ ∂fᵢ/∂xᵢ in the mean.
 
-    Forward-mode differentiation: exact, in one pass, without a step whose size could be wrong.
+    probe · Jᵀ (weight · probe), component by component, by differentiating twice: exact for this
+    probe, and with gradients to the weights of a network. Images of a batch do not mix in it.
     """
-    pair: tuple[Tensor, Tensor] = torch.func.jvp(function, (x,), (direction,))  # type: ignore[assignment]
-    return pair
+    with torch.enable_grad():
+        point = x.detach().requires_grad_()
+        value = function(point)
+        outcome = inner(weight * probe, value).sum()
+        (pulled,) = torch.autograd.grad(outcome, point, create_graph=True)
+    return value, inner(probe, pulled)
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:

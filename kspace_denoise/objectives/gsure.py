@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives.diffusion_levels import EveryLevel
-from kspace_denoise.objectives.divergence import along, inner, rademacher_like
+from kspace_denoise.objectives.divergence import inner, rademacher_like, with_divergence
 from kspace_denoise.objectives.noise_like import noise_like
 from kspace_denoise.objectives.objective import Pair
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
@@ -82,12 +82,11 @@ class GSURE(EveryLevel):
             spectrum: Tensor = batch.operator.spectrum(clean)
             return spectrum
 
-        clean, slope = along(estimate, state, probe)
+        factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
+        clean, divergence = with_divergence(estimate, state, probe, factor)
         wanted = batch.seen if self.target == "measurement" else state
-        error = inner(clean - wanted, clean - wanted) + 2 * self._factor(d, nsr) * inner(
-            probe, slope
-        )
-        return (torch.where(seen, error, 0) / batch.density).mean(dim=(-2, -1))
+        error = torch.where(seen, inner(clean - wanted, clean - wanted), 0) / batch.density
+        return (error + 2 * divergence).mean(dim=(-2, -1))
 
     def constant(self, batch: SpectralBatch, level: Tensor) -> Tensor:
         """Return what `squared_error` has too much: the noise of its target, for each image."""

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from kspace_denoise.objectives.divergence import along, inner, rademacher_like
+from kspace_denoise.denoiser import build_network
+from kspace_denoise.networks import UNetConfig, differentiate_twice
+from kspace_denoise.objectives.divergence import inner, rademacher_like, with_divergence
 from kspace_denoise.objectives.gsure import GSURE
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
 from kspace_denoise.recon.spectral import FourierSampling, PixelSampling
@@ -46,7 +48,8 @@ def of_constant_variance(kept: float) -> float:
 
 def estimated(objective: GSURE, f, batch: SpectralBatch, d: float) -> torch.Tensor:
     level = torch.full((len(batch),), d, dtype=torch.float64)
-    return objective.squared_error(f, batch, level, generator(9)) - objective.constant(batch, level)
+    found = objective.squared_error(f, batch, level, generator(9)).detach()
+    return found - objective.constant(batch, level)
 
 
 @pytest.mark.parametrize("kept", [0.98, 0.5, 0.1, 0.01])
@@ -130,19 +133,20 @@ def test_its_minimiser_is_the_wiener_filter():
 def test_one_probe_tells_the_trace_of_complex_maps():
     """methods.md 2.8, check 6: a linear map of complex numbers, 2 Re trace in real components."""
     size = 5
-    weights = torch.complex(normal(size, size, seed=1), normal(size, size, seed=2))
+    matrix = torch.complex(normal(size, size, seed=1), normal(size, size, seed=2))
     x = torch.complex(normal(4096, size, 1), normal(4096, size, 1, seed=6))
     probe = rademacher_like(x, generator(7))
     assert torch.all(probe.real.abs() == 1)
     assert torch.all(probe.imag.abs() == 1)
-    value, slope = along(lambda z: weights @ z, x, probe)
-    assert torch.allclose(value, weights @ x)
-    found = inner(probe, slope).sum(dim=(-2, -1))
-    error = found.std() / len(x) ** 0.5
-    assert abs(found.mean() - 2 * weights.diagonal().sum().real) < 4 * error
+    weight = torch.linspace(0.5, 2, size, dtype=torch.float64)[:, None]
+    value, found = with_divergence(lambda z: matrix @ z, x, probe, weight)
+    assert torch.allclose(value, matrix @ x)
+    sums = found.sum(dim=(-2, -1))
+    error = sums.std() / len(x) ** 0.5
+    assert abs(sums.mean() - 2 * (weight[:, 0] * matrix.diagonal()).sum().real) < 4 * error
     step = 1e-5
-    difference = weights @ (x + step * probe) - weights @ (x - step * probe)
-    assert torch.allclose(difference / (2 * step), slope, rtol=1e-4, atol=1e-6)
+    slope = (matrix @ (x + step * probe) - matrix @ (x - step * probe)) / (2 * step)
+    assert torch.allclose(inner(weight * probe, slope).sum(dim=(-2, -1)), sums, rtol=1e-4)
 
 
 class Convolution(torch.nn.Module):
@@ -180,8 +184,8 @@ def test_a_network_on_images_is_judged_by_masked_noisy_kspace(target):
     network, d = Convolution(), 0.7
     z, batch = masked_kspace(60_000, 0.2)
     level = torch.full((len(z),), d, dtype=torch.float64)
+    found = estimated(GSURE(target=target), network, batch, d)
     with torch.no_grad():
-        found = estimated(GSURE(target=target), network, batch, d)
         seen = batch.nsr.isfinite()
         n = torch.complex(normal(*z.shape, seed=11), normal(*z.shape, seed=12))
         clean = network(batch.operator.image(torch.where(seen, z, 0) + d * n), level)
@@ -205,6 +209,28 @@ def test_gradients_reach_the_weights():
         network.inner.weight -= 2 * step
         down = objective.loss(network, batch, generator())
     assert float((up - down) / 2e-6) == pytest.approx(float(gradient.norm()), rel=1e-4)
+
+
+def test_the_network_of_the_project_can_be_taught_with_it():
+    """Normalisation, attention and all can be differentiated twice; against a finite difference."""
+    config = UNetConfig(base=8, multipliers=(1, 2), attention=(1,), heads=2, phase_width=0.0)
+    network = differentiate_twice(build_network(config, 2, seed=1)).double()
+    for number, parameter in enumerate(network.parameters()):
+        if not parameter.any():
+            parameter.data = 0.1 * normal(*parameter.shape, seed=number)
+    batch = dataclasses.replace(masked_kspace(2, 0.2)[1], density=torch.ones(4, 5).double())
+    objective = GSURE(smallest=0.2)
+    loss = objective.loss(network, batch, generator())
+    weights = [p for p in network.parameters() if p.requires_grad]
+    gradient = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
+    norm = torch.cat([g.flatten() for g in gradient]).norm()
+    values = []
+    for sign in (1, -2):
+        with torch.no_grad():
+            for parameter, g in zip(weights, gradient, strict=True):
+                parameter.add_(g, alpha=sign * 1e-5 / float(norm))
+        values.append(objective.loss(network, batch, generator()).item())
+    assert (values[0] - values[1]) / 2e-5 == pytest.approx(norm.item(), rel=1e-3)
 
 
 def test_levels_below_the_noise_are_refused():
