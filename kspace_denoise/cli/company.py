@@ -20,6 +20,7 @@ NEEDS = {
     "noise2noise": "a second noisy scan of each IN, which did not move: --target FILE, or files "
     "beside IN named like it (brain_rep1.h5, brain_rep2.h5; M4Raw).",
     "noise2void": "single noisy scans whose noise is independent from pixel to pixel.",
+    "gsure": "single-coil k-space, noisy and undersampled by masks that differ: such a prior too.",
     "diffusion": "scans that are clean: a prior for `reconstruct --method ddrm` and split-gibbs.",
 }
 """The methods that can be trained, and what each learns from, for the help."""

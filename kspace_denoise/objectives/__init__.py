@@ -6,6 +6,7 @@ from typing import Any
 from kspace_denoise.objectives.batch import AnyBatch, Batch
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.objectives.diffusion import Diffusion
+from kspace_denoise.objectives.gsure import GSURE
 from kspace_denoise.objectives.noise2noise import Noise2Noise
 from kspace_denoise.objectives.noise2void import Noise2Void
 from kspace_denoise.objectives.objective import Objective
@@ -18,6 +19,7 @@ METHODS: dict[str, type[Objective[Any]]] = {
     "noise2noise": Noise2Noise,
     "noise2void": Noise2Void,
     "diffusion": Diffusion,
+    "gsure": GSURE,
 }
 """Methods that can be trained, by the name that is used everywhere."""
 
@@ -54,6 +56,7 @@ def make_objective(method: str, paper: bool = False, **settings: Any) -> Objecti
 
 __all__ = [
     "C2S",
+    "GSURE",
     "METHODS",
     "AnyBatch",
     "Batch",

@@ -39,6 +39,7 @@ class GSURE(EveryLevel):
     divergence: Divergence = "exact"
 
     pair: ClassVar[Pair] = "nothing"
+    of_spectra: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +50,10 @@ class GSURE(EveryLevel):
     def paper(cls) -> "GSURE":
         """Return the paper's choices: its divergence factor, DDPM's schedule, one weight."""
         return cls(divergence="paper", schedule="ddpm", weighting="one")
+
+    def fit(self, largest_noise: float) -> "GSURE":
+        """Return a copy whose levels begin at the largest noise of what the scans show."""
+        return dataclasses.replace(self, smallest=max(self.smallest, 1.0001 * largest_noise))
 
     def loss(self, network: nn.Module, batch: SpectralBatch, generator: torch.Generator) -> Tensor:
         """Return E[w(d) · (weighted squared error)], up to a constant, per component."""

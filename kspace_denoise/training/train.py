@@ -9,12 +9,20 @@ from typing import Any
 import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
+from kspace_denoise.networks import differentiate_twice
 from kspace_denoise.objectives import Objective, make_objective
 from kspace_denoise.stages import Stage, check_stage
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
-from kspace_denoise.training.subjects import Recipe, check_targets, gather, known_subjects
+from kspace_denoise.training.spectra import Spectra, training_spectra
+from kspace_denoise.training.subjects import (
+    Recipe,
+    Subject,
+    check_targets,
+    gather,
+    known_subjects,
+)
 from kspace_denoise.training.trainer import Report, Trainer
 
 FOLLOWS = ("contrasts", "direct", "target_level", "phase_width")
@@ -64,10 +72,11 @@ def train(
     subjects = gather(scans, targets, contrasts)
     check_targets(method, objective, subjects)
     config = _fitted(config, objective, start, len(subjects[0].contrasts))
-    subjects = known_subjects(subjects, recipe)
-    images = NoisyImages.from_examples(training_examples(subjects, recipe))
+    images = _gathered(objective, subjects, recipe)
     objective, config = _fit_to_data(objective, config, images)
     network = build_network(config.network, images.channels, seed)
+    if isinstance(images, Spectra):
+        differentiate_twice(network)
     if start is not None:
         _check_start(start, images.channels)
         network.load_state_dict(start.network.state_dict())
@@ -94,6 +103,24 @@ def train(
         "started_from": None if start is None else start.record,
     }
     return Denoiser(network, objective, method, stage, config, record, device)
+
+
+def _gathered(
+    objective: Objective[Any], subjects: list[Subject], recipe: Recipe
+) -> NoisyImages | Spectra:
+    """Return what an objective learns from: images, or spectra of what was measured.
+
+    Raises:
+        ValueError: as `known_subjects`, `training_examples` and `training_spectra`.
+    """
+    if not getattr(objective, "of_spectra", False):
+        subjects = known_subjects(subjects, recipe)
+        return NoisyImages.from_examples(training_examples(subjects, recipe))
+    if recipe.stage != "after-sense" or recipe.vst:
+        raise ValueError(
+            "this method learns from k-space itself: leave stage at 'after-sense' and vst out"
+        )
+    return Spectra.collect(training_spectra(subjects))
 
 
 def _fitted(
@@ -146,13 +173,14 @@ def _fitted(
 
 
 def _fit_to_data(
-    objective: Objective[Any], config: TrainConfig, images: NoisyImages
+    objective: Objective[Any], config: TrainConfig, images: NoisyImages | Spectra
 ) -> tuple[Objective[Any], TrainConfig]:
     """Take from the images what an objective takes from them, and note it in the config."""
     fit = getattr(objective, "fit", None)
     if fit is None:
         return objective, config
-    fitted: Objective[Any] = fit(images.images)
+    known = images.largest_noise if isinstance(images, Spectra) else images.images
+    fitted: Objective[Any] = fit(known)
     before = dataclasses.asdict(objective)
     found = {k: v for k, v in dataclasses.asdict(fitted).items() if v != before[k]}
     return fitted, config.replace(objective={**config.objective, **found})

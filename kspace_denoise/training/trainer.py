@@ -18,6 +18,7 @@ from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.curve import DIVERGED, ends, going_well, has_fallen, usual
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.parts import Parts, mixed_seed
+from kspace_denoise.training.spectra import Spectra
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
@@ -50,7 +51,7 @@ class Trainer:
         self,
         network: nn.Module,
         objective: Objective[Any],
-        images: NoisyImages,
+        images: NoisyImages | Spectra,
         config: TrainConfig,
         seed: int = 0,
         device: str = "cpu",

@@ -1,0 +1,136 @@
+"""What single-coil scans show of k-space, and how a batch of it is drawn."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kspace_denoise import recon
+from kspace_denoise.objectives.spectral_batch import SpectralBatch
+from kspace_denoise.recon.spectral import FourierSampling
+from kspace_denoise.scan import Numpy, Scan
+from kspace_denoise.stages import check_cartesian, check_gaps, known_noise
+from kspace_denoise.symmetry import rotate_phase
+from kspace_denoise.training.subjects import Subject
+
+
+class Spectrum(NamedTuple):
+    """The k-space `seen` (ky, kx) of one image, where it was sampled, and sigma of its noise.
+
+    `rms` is the root mean square of the image's magnitude, the unit of networks.
+    """
+
+    seen: Numpy
+    mask: Numpy
+    sigma: float
+    rms: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Spectra:
+    """k-space of one size (scans, ky, kx), each in the unit of its image, and E[P] of the masks."""
+
+    seen: Tensor
+    masks: Tensor
+    sigmas: Tensor
+    density: Tensor
+
+    channels = 2
+    contrasts = 0
+
+    @classmethod
+    def collect(cls, spectra: Iterable[Spectrum]) -> "Spectra":
+        """Collect spectra; the probability of each component is its share in these masks.
+
+        Raises:
+            ValueError: if there is none, sizes differ, or some components are never sampled.
+        """
+        given = list(spectra)
+        if not given:
+            raise ValueError("nothing to train on: every slice is blank")
+        shapes = sorted({spectrum.seen.shape for spectrum in given})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"the scans have k-space of different sizes, {shapes}: components are weighted by "
+                "how often they are sampled, which needs one size; train on one"
+            )
+        masks = np.stack([spectrum.mask for spectrum in given])
+        density = masks.mean(axis=0)
+        if not density.all():
+            raise ValueError(
+                f"{np.count_nonzero(density == 0)} of {density.size} positions of k-space are "
+                f"sampled in none of the {len(given)} slices: nothing can be learnt of them; train "
+                "on scans whose masks differ, and enough of them"
+            )
+        return cls(
+            torch.from_numpy(np.stack([s.seen / s.rms for s in given]).astype(np.complex64)),
+            torch.from_numpy(masks),
+            torch.tensor([s.sigma / s.rms for s in given], dtype=torch.float32),
+            torch.from_numpy(density.astype(np.float32)),
+        )
+
+    @property
+    def largest_noise(self) -> float:
+        """The largest sigma of all, in units of the root mean square of its image."""
+        return float(self.sigmas.max())
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these spectra from others, and their order, ready for JSON."""
+        order = torch.arange(1, len(self.seen) + 1, dtype=torch.float64)
+        sums = self.seen.abs().sum(dim=(-2, -1), dtype=torch.float64)
+        return {"spectra": len(self.seen), "sum": float((order * sums).sum())}
+
+    def draw(self, count: int, _patch: int, generator: torch.Generator) -> SpectralBatch:
+        """Draw `count` whole spectra, each turned by a random phase: noise stays what it is."""
+        chosen = torch.randint(len(self.seen), (count,), generator=generator)
+        angle = 2 * torch.pi * torch.rand(count, generator=generator)
+        nsr = torch.where(self.masks[chosen], self.sigmas[chosen, None, None], torch.inf)
+        seen = rotate_phase(self.seen[chosen], angle)
+        return SpectralBatch(seen, nsr, self.density, FourierSampling(torch.ones(1)))
+
+
+def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
+    """Yield what each slice of single-coil scans shows, blank ones left out.
+
+    Raises:
+        ValueError: if there are images or other contrasts, a scan has several coils, whose spectra
+            have no common components, noise that is not white, or lines missing that its mask says
+            nothing of.
+        recon.NoiseNotFound: if the noise of a scan is unknown and cannot be measured.
+    """
+    for scan in map(_single_coil, subjects):
+        noise = known_noise(scan)
+        if noise.spectrum is not None or noise.profile is not None:
+            raise ValueError(
+                "the noise of this scan differs over k-space or over the image, and this method "
+                "takes it for white in both"
+            )
+        sigma = float(np.sqrt(noise.covariance[0, 0].real / 2))
+        for index in range(len(scan.kspace)):
+            kspace = scan.kspace[index]
+            if kspace.any():
+                given = scan.slice_mask(index)
+                check_gaps(kspace, given)
+                mask = np.ones((1, 1), bool) if given is None else given
+                mask = np.broadcast_to(mask, kspace.shape[-2:]).astype(bool)
+                rms = sigma * recon.signal_rms(kspace / np.float32(sigma), given)
+                yield Spectrum(kspace[0] * mask, mask, sigma, rms)
+
+
+def _single_coil(subject: Subject) -> Scan:
+    scan = subject.source
+    if not isinstance(scan, Scan) or subject.contrasts:
+        raise ValueError(
+            "this method learns from k-space, one scan at a time: give no images and no contrasts"
+        )
+    check_cartesian(scan, "training")
+    coils = scan.kspace.shape[1]
+    if coils > 1:
+        raise ValueError(
+            f"the scan has {coils} coils, and this method learns from single-coil k-space: the "
+            "components that several coils see differ from scan to scan"
+        )
+    return scan

@@ -1,0 +1,118 @@
+"""GSURE from single-coil k-space that is noisy and undersampled."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import kspace_denoise as kd
+from kspace_denoise import sim
+from kspace_denoise.fourier import fft2c
+from kspace_denoise.training.spectra import Spectra, training_spectra
+from kspace_denoise.training.subjects import Subject
+from tests.training.scans import TINY, magnitudes, scan
+
+SHAPE, SIGMA, COUNT = (24, 20), 0.02, 12
+
+
+def lines(count: int = COUNT) -> np.ndarray:
+    """Return a mask for each slice, of other lines each."""
+    masks = [sim.mask("random", SHAPE, 2, 6, seed=seed) for seed in range(count)]
+    return np.stack(masks).astype(bool)
+
+
+def single_coil(noise: int = 0, masks: np.ndarray | None = None) -> kd.Scan:
+    """Return slices of one coil with noise, as far as the masks show them."""
+    masks = lines() if masks is None else masks
+    y, x = (np.linspace(-1, 1, n) for n in SHAPE)
+    discs = [np.hypot(y[:, None] - a, x) < 0.7 for a in np.linspace(-0.2, 0.2, COUNT)]
+    clean = fft2c(np.stack(discs).astype(complex))[:, None]
+    psi = np.array([[2 * SIGMA**2]])
+    noisy = sim.add_noise(clean.astype(np.complex64), psi, seed=noise)
+    return kd.Scan(kspace=noisy * masks[:, None], mask=masks, noise_covariance=psi)
+
+
+def spectra() -> Spectra:
+    return Spectra.collect(training_spectra([Subject(single_coil())]))
+
+
+def test_spectra_are_in_the_unit_of_their_images():
+    found = spectra()
+    inside = np.mean(np.hypot(*np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE))) < 0.7)
+    assert torch.allclose(found.sigmas, torch.tensor(SIGMA / np.sqrt(inside)).float(), rtol=0.1)
+    assert found.density.min() == pytest.approx(lines().mean(axis=0).min())
+    assert np.array_equal(found.masks, np.broadcast_to(lines(), found.masks.shape))
+    assert not found.seen[~found.masks].any()
+
+
+def test_a_batch_shows_whole_spectra_with_their_noise():
+    found = spectra()
+    batch = found.draw(50, 8, torch.Generator().manual_seed(0))
+    assert batch.seen.shape == (50, *SHAPE)
+    assert torch.equal(batch.nsr.isfinite(), batch.seen != 0)
+    assert torch.all(batch.nsr[batch.nsr.isfinite()] <= found.largest_noise)
+    sizes = {round(float(x), 3) for x in found.seen.abs().sum(dim=(-2, -1))}
+    assert {round(float(x), 3) for x in batch.seen.abs().sum(dim=(-2, -1))} <= sizes
+    assert [len(part) for part in batch.split(2)] == [25, 25]
+
+
+def test_gsure_trains_and_becomes_a_prior(tmp_path):
+    config = TINY.replace(steps=3)
+    denoiser = kd.train("gsure", single_coil(), config=config)
+    denoiser.save(tmp_path / "model")
+    again = kd.load(tmp_path / "model")
+    assert again.objective.smallest == pytest.approx(spectra().largest_noise, rel=1e-3)
+    assert again.config.network.phase_width == 0
+    image = np.ones((2, *SHAPE), np.complex64)
+    first, second = (f.prior(1.0)(image, 0.3) for f in (denoiser, again))
+    np.testing.assert_allclose(first, second, atol=1e-5)  # training does without fused attention
+
+
+def test_a_longer_training_lowers_its_loss():
+    config = TINY.replace(steps=120, learning_rate=3e-3)
+    losses = [loss for _, loss in kd.train("gsure", single_coil(), config=config).record["losses"]]
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])
+
+
+def test_blank_slices_are_left_out():
+    source = single_coil()
+    kspace = source.kspace.copy()
+    kspace[3] = 0
+    blank = dataclasses.replace(source, kspace=kspace)
+    assert len(list(training_spectra([Subject(blank)]))) == COUNT - 1
+
+
+def same_lines() -> kd.Scan:
+    return single_coil(masks=np.repeat(lines(1), COUNT, axis=0))
+
+
+WRONG = {
+    "has 4 coils": scan,
+    "sampled in none of the 12 slices": same_lines,
+    "give no images": magnitudes,
+    "takes it for white": lambda: dataclasses.replace(
+        single_coil(), noise_spectrum=np.linspace(0.5, 1.5, SHAPE[1])
+    ),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_cannot_be_learnt_from_is_refused(message):
+    with pytest.raises(ValueError, match=message):
+        kd.train("gsure", WRONG[message](), config=TINY)
+
+
+def test_sizes_that_differ_are_refused():
+    one = next(training_spectra([Subject(single_coil())]))
+    other = one._replace(seen=one.seen[:20], mask=one.mask[:20])
+    with pytest.raises(ValueError, match="of different sizes"):
+        Spectra.collect([one, other])
+    with pytest.raises(ValueError, match="nothing to train on"):
+        Spectra.collect([])
+
+
+@pytest.mark.parametrize("stage", ["before-sense"])
+def test_it_has_one_stage(stage):
+    with pytest.raises(ValueError, match="leave stage at 'after-sense'"):
+        kd.train("gsure", single_coil(), stage=stage, config=TINY)
