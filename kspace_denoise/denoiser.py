@@ -138,7 +138,7 @@ class Denoiser:
         if not getattr(self.objective, "every_level", False):
             raise ValueError(
                 f"a sampler asks for the clean image at every noise level, and {self.method} was "
-                "trained near that of its scans: train diffusion"
+                "trained near that of its scans: train diffusion or gsure"
             )
         check_count(self, 0)
 

@@ -61,7 +61,7 @@ from kspace_denoise.stages import KnownNoise, check_cartesian
     type=PATH,
     metavar="MODEL",
     help="What ddrm and split-gibbs ask for the clean image: a denoiser of every noise level, from "
-    "`kspace-denoise train diffusion`.",
+    "`kspace-denoise train diffusion` or `train gsure`.",
 )
 @click.option(
     "--samples",

@@ -43,7 +43,7 @@ from kspace_denoise.cli.training_progress import note_nothing_learnt, training_p
 from kspace_denoise.denoiser import Denoiser, load
 from kspace_denoise.formats.atomic import check_place
 from kspace_denoise.networks import UNetConfig
-from kspace_denoise.objectives import check_method
+from kspace_denoise.objectives import check_method, make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
 from kspace_denoise.training.checkpoint import read_tensors
@@ -133,6 +133,7 @@ def train(
     _check_choices(domain, stage)
     check_place(out)
     config = _config(config_file, minutes, paper, vst)
+    make_objective(method, config.paper, **config.objective)  # refuses settings that it has not
     beginning = _start(start, config)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)

@@ -14,7 +14,7 @@ from click.testing import Result
 
 from kspace_denoise import formats, load
 from tests.cli.conftest import SHAPE, covariance
-from tests.cli.runner import fail, files_in, succeed
+from tests.cli.runner import fail, files_in, run, succeed
 from tests.formats.files import BAD_SCANS, kspace
 
 TINY = """
@@ -124,6 +124,10 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
         "train", "c2s", scan_file, "--out", out, "--bval", "x.bval"
     )
     assert "nothing to resume" in fail("train", "c2s", scan_file, "--out", out, "--resume")
+    config.write_text("[objective]\nsprad = 1.0")
+    said = run("train", "c2s", scan_file, "--out", out, "--config", config).stderr
+    assert "c2s has no setting sprad" in said
+    assert "note: training" not in said
     config.write_text('steps = "many"')
     assert "steps is 'many', expected a whole number" in fail(
         "train", "c2s", scan_file, "--out", out, "--config", config
