@@ -18,10 +18,14 @@ import numpy as np
 import torch
 
 from kspace_denoise import sim
-from kspace_denoise.recon.ddrm import draw_ddrm, noise_of_components
+from kspace_denoise.recon.ddrm import draw_ddrm
 from kspace_denoise.recon.diffusion_levels import ddpm_levels
 from kspace_denoise.recon.sense_operator import SenseOperator
-from kspace_denoise.recon.spectral import FourierSampling, SpectralOperator
+from kspace_denoise.recon.spectral import (
+    FourierSampling,
+    SpectralOperator,
+    noise_of_components,
+)
 from kspace_denoise.recon.spectral_sense import decompose
 
 SHAPE, COILS, STEPS = (320, 320), 8, 10
@@ -41,7 +45,7 @@ def timed(run: Callable[[], object], repeats: int) -> float:
 
 def step_ms(operator: SpectralOperator, samples: int, repeats: int) -> float:
     """Return milliseconds per step and sample."""
-    seen = torch.randn(SHAPE, dtype=torch.complex64)
+    seen = torch.randn(SHAPE, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     nsr = noise_of_components(operator, 0.01).expand(SHAPE)
     generator, levels = np.random.default_rng(0), ddpm_levels(STEPS)
 

@@ -31,6 +31,7 @@ from kspace_denoise.cli.cropping import (
     without_oversampling,
 )
 from kspace_denoise.cli.methods import LATER, METHODS, SAMPLES, Settings, sense_of_samples
+from kspace_denoise.cli.noise_words import noise_warnings
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.written import Written
 from kspace_denoise.crop import remove_oversampling
@@ -67,7 +68,7 @@ from kspace_denoise.stages import KnownNoise, check_cartesian
     "--samples",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many images ddrm and split-gibbs draw of each slice.  [default: 8]",
+    help=f"How many images ddrm and split-gibbs draw of each slice.  [default: {SAMPLES}]",
 )
 @noise_option()
 @readout_option()
@@ -111,6 +112,9 @@ def reconstruct(
         check_cartesian(scan, f"--method {method}")
     note_unsampled_data(scan)
     noise = _noise(scan, noise_file) if METHODS[method].uses_noise else None
+    if prior is not None and noise is not None:
+        for sentence in noise_warnings(noise):
+            note(f"{source}: {sentence}; {method} takes it for white")
     if oversampling and noise is None:
         scan = remove_oversampling(scan)
     elif oversampling and noise is not None:

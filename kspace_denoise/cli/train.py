@@ -132,19 +132,15 @@ def train(
     check_method(method)
     _check_choices(domain, stage)
     check_place(out)
-    config = _config(config_file, minutes, paper, vst)
-    make_objective(method, config.paper, **config.objective)  # refuses settings that it has not
+    config = _config(method, config_file, minutes, paper, vst)
     beginning = _start(start, config)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
     seen = list(dict.fromkeys([*sources, *(path for paths in others for path in paths)]))
     files = list(dict.fromkeys([*sources, *goals, *seen]))
     check_distinct(out, *files, noise_file, config_file, start)
-    contents = {path: formats.read(path) for path in files}
-    warn_of_other_contrasts(contents, sources, goals)
-    check_sigma_use(sigma, contents)
-    if not config.vst:
-        note_bias(sources, contents)
+    contents = _read(files, sources, goals, sigma)
+    note_bias([] if config.vst else sources, contents)
     own = {path: noise_file if path in sources else None for path in seen}  # contrasts have others
     contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma) for p in seen}
     checkpoint, done = _checkpoint(out, resume)
@@ -184,6 +180,16 @@ def train(
     click.echo(f"{out}: {_outcome(denoiser)}")
 
 
+def _read(
+    files: list[Path], sources: tuple[Path, ...], goals: list[Path], sigma: Sigma
+) -> dict[Path, Scan | Images]:
+    """Read all files, and tell of what does not look right about them."""
+    contents = {path: formats.read(path) for path in files}
+    warn_of_other_contrasts(contents, sources, goals)
+    check_sigma_use(sigma, contents)
+    return contents
+
+
 def _outcome(denoiser: Denoiser) -> str:
     record = denoiser.record
     return (
@@ -215,12 +221,20 @@ def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
     return checkpoint, _steps_done(checkpoint) if resume else 0
 
 
-def _config(file: Path | None, minutes: float | None, paper: bool, vst: bool) -> TrainConfig:
-    """Return the settings of the file, with what the options change."""
+def _config(
+    method: str, file: Path | None, minutes: float | None, paper: bool, vst: bool
+) -> TrainConfig:
+    """Return the settings of the file, with what the options change.
+
+    Raises:
+        ValueError, TypeError: if there is none of that name or kind, or the method has none.
+    """
     config = TrainConfig() if file is None else TrainConfig.from_toml(file)
     if minutes is not None:
         config = config.replace(minutes=minutes, steps=None)
-    return config.replace(paper=config.paper or paper, vst=config.vst or vst)
+    config = config.replace(paper=config.paper or paper, vst=config.vst or vst)
+    make_objective(method, config.paper, **config.objective)
+    return config
 
 
 def _start(path: Path | None, config: TrainConfig) -> Denoiser | None:

@@ -1,18 +1,20 @@
 """Which noise levels a diffusion denoiser is trained at, and what each weighs."""
 
 import dataclasses
+import functools
 import math
 from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from kspace_denoise.recon.diffusion_levels import STEPS_OF_DDPM, ddpm_levels
 from kspace_denoise.settings import check_choice
 
 Schedule = Literal["ddpm", "log-normal"]
 Weighting = Literal["equalised", "one"]
 
-TIMES, LAST_BETA = 1000, 0.02
+LAST_BETA = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +54,8 @@ class EveryLevel:
             ValueError: if DDPM's schedule cannot begin at `smallest`.
         """
         if self.schedule == "ddpm":
-            times = torch.randint(0, TIMES, (count,), generator=generator, device=device)
-            return ddpm_table(self.smallest).to(device, torch.float32)[times]
+            times = torch.randint(0, STEPS_OF_DDPM, (count,), generator=generator, device=device)
+            return ddpm_table(self.smallest).to(device)[times]
         # By quantiles of the normal law above the smallest: every draw takes one number.
         lowest = math.log(self.smallest / self.centre) / self.spread
         below = 0.5 * math.erfc(-lowest / math.sqrt(2))
@@ -68,6 +70,7 @@ class EveryLevel:
         return one if self.weighting == "one" else (1 + level**2) / level**2
 
 
+@functools.cache
 def ddpm_table(smallest: float) -> Tensor:
     """Return the 1000 levels √((1 - ᾱ) / ᾱ) of DDPM's linear schedule, rising from `smallest`.
 
@@ -84,6 +87,5 @@ def ddpm_table(smallest: float) -> Tensor:
             f"last β is {LAST_BETA:g} cannot begin there; expected above 0 and below "
             f"{math.sqrt(LAST_BETA / (1 - LAST_BETA)):.3g}"
         )
-    betas = torch.linspace(beta_first, LAST_BETA, TIMES, dtype=torch.float64)
-    kept = torch.cumprod(1 - betas, 0)
-    return ((1 - kept) / kept).sqrt()
+    falling = ddpm_levels(STEPS_OF_DDPM, beta_first, LAST_BETA)
+    return torch.tensor(falling[::-1], dtype=torch.float32)

@@ -88,7 +88,8 @@ class GSURE(EveryLevel):
             return spectrum
 
         factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
-        clean, divergence = with_divergence(estimate, state, probe, factor)
+        with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
+            clean, divergence = with_divergence(estimate, state, probe, factor)
         wanted = batch.seen if self.target == "measurement" else state
         error = torch.where(seen, inner(clean - wanted, clean - wanted), 0) / batch.density
         return (error + 2 * divergence).mean(dim=(-2, -1))

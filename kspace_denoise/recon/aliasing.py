@@ -1,15 +1,13 @@
 """SENSE solved exactly, with its noise, where the mask is constant along one axis."""
 
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 
 from kspace_denoise.arrays import Array, like, namespace, to_numpy
-from kspace_denoise.recon.point_spread import alias_distance, point_spread
+from kspace_denoise.recon.point_spread import alias_distance, blocks_of_rows, point_spread
 from kspace_denoise.recon.sense_operator import SenseOperator, varying_axes
 
-_BLOCK = 2**21  # matrix entries handled at once: bounds the memory at any number of slices
 _SINGULAR = 1e-9  # relative eigenvalue below which coils do not separate aliased pixels
 SINGULAR_REGULARISATION = 1e-6  # λ of such systems: noise is amplified 500 times at most
 
@@ -98,7 +96,7 @@ def _unfold_slice(
         noise = point_spread(np.broadcast_to(line * to_numpy(power), (rows, size)))
     image, variance = xp.zeros_like(repeated), xp.zeros((sets, *folded), dtype=xp.float64)
     variance = like(variance, maps)
-    for block in _blocks(rows, sets**2 * size * folded[1]):
+    for block in blocks_of_rows(rows, sets**2 * size * folded[1]):
         # Pixels outside the object alias with nothing: leave them out of the systems.
         seen = np.flatnonzero(to_numpy(xp.any(maps[:, :, block, ...] != 0, axis=(0, 1, 2, 4))))
         if seen.size == 0:
@@ -113,12 +111,6 @@ def _unfold_slice(
         )
         image[:, :, block, seen, :], variance[:, block, seen, :] = solved, spent
     return xp.reshape(image, combined.shape), xp.reshape(variance, (sets, rows, size))
-
-
-def _blocks(rows: int, entries: int) -> Iterator[slice]:
-    """Yield slices of rows whose systems, of so many entries a row, fit into memory."""
-    step = max(1, _BLOCK // entries)
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def _solve(

@@ -1,6 +1,5 @@
 """DDRM: reconstruction by any denoiser, component by component of the spectrum."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,17 +10,16 @@ from kspace_denoise.recon.ddrm_rule import ddrm_start, ddrm_step
 from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
 from kspace_denoise.recon.posterior import (
     Denoise,
-    Measurement,
     Posterior,
     check_sampling_options,
     sample_slices,
 )
-from kspace_denoise.recon.spectral import SpectralOperator
+from kspace_denoise.recon.signal_rms import component_rms
+from kspace_denoise.recon.spectral import SpectralOperator, noise_of_components
 from kspace_denoise.recon.spectral_choice import spectral_operator
+from kspace_denoise.recon.whitened import Whitened
 
-_WEAKEST = 1e-3  # singular values below this share of the largest count as 0
 _PRIOR = 0.3  # root mean square of a component under the prior, over that of the image
-_STRONG = 0.3  # the image's power is measured in components above this share of the largest
 
 
 def ddrm(
@@ -58,14 +56,14 @@ def ddrm(
             of x per real component.
         noise_covariance: Psi[i, j] = E[n_i conj(n_j)] of the k-space, `(coils, coils)`.
         steps: number of noise levels, those of DDPM's linear schedule times the root mean square
-            of the image, as it is estimated from the data.
+            of the image per real component, as it is estimated from the data.
         eta: share of the noise that is new in each step, 0 to 1.
         samples: how many images are drawn for each slice.
         seed: integer or generator.
         eta_b: share of the data in components that are better than the state, 0 to 1.
         levels: noise levels in the unit of the image in place of `steps`, falling, without 0.
         prior_rms: root mean square per real component that the prior gives a spectral component,
-            in the unit of the image; None takes 0.3 of that of the image.
+            in the unit of the image; None takes 0.3 times that of the image.
 
     Returns:
         Mean, standard deviation and samples, `(samples, ..., y, x)`, in the unit of `sense`.
@@ -82,10 +80,10 @@ def ddrm(
     relative = ddpm_levels(steps)
     given = None if levels is None else check_levels(levels)
 
-    def draw(measurement: Measurement, own: Denoise, generator: np.random.Generator) -> Array:
-        operator = spectral_operator(measurement)
-        seen, nsr = operator.seen(measurement.kspace), noise_of_components(operator, 1.0)
-        rms = image_rms(seen, nsr)
+    def draw(piece: Whitened, own: Denoise, generator: np.random.Generator) -> Array:
+        operator = spectral_operator(piece)
+        seen, nsr = operator.seen(piece.kspace), noise_of_components(operator, 1.0)
+        rms = component_rms(*piece)
         nsr = trusted(nsr, _PRIOR * rms if prior_rms is None else prior_rms)
         own_levels = [level * rms for level in relative] if given is None else given
         return draw_ddrm(operator, seen, nsr, own, own_levels, eta, eta_b, samples, generator)
@@ -120,33 +118,12 @@ def draw_ddrm(
     return operator.image(clean)
 
 
-def noise_of_components(operator: SpectralOperator, sigma: float) -> Array:
-    """Return sigma / s, infinite where s is 0 or below a thousandth of the largest."""
-    s = operator.singular_values
-    xp = namespace(s)
-    useful = s > _WEAKEST * xp.max(s)
-    return xp.where(useful, sigma / xp.where(useful, s, 1.0), float("inf"))
-
-
 def trusted(nsr: Array, prior_rms: float) -> Array:
     """Return the noise of components, infinite where it exceeds what the prior says without them.
 
     DDRM keeps the noise of the data in such components, where the posterior would shrink it.
     """
     return namespace(nsr).where(nsr > prior_rms, float("inf"), nsr)
-
-
-def image_rms(seen: Array, nsr: Array) -> float:
-    """Return the root mean square of the image per real component, noise taken off.
-
-    Over all components, from those that are seen well; a lower bound of noise keeps it positive.
-    """
-    xp = namespace(nsr)
-    least = xp.min(nsr)
-    strong = xp.broadcast_to(nsr < least / _STRONG, seen.shape)
-    noise = xp.broadcast_to(xp.where(xp.isinf(nsr), 0.0, nsr), seen.shape)
-    power = xp.mean(xp.where(strong, xp.abs(seen) ** 2 / 2 - noise**2, 0.0))
-    return math.sqrt(max(float(power), float(least) ** 2))
 
 
 def _check(eta: float, eta_b: float, prior_rms: float | None) -> None:

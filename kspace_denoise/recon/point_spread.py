@@ -1,11 +1,14 @@
 """What a mask that is constant along one axis folds onto what, along the other."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from kspace_denoise.arrays import Array
 from kspace_denoise.fourier import ifft2c
+
+_BLOCK = 2**21  # matrix entries handled at once: bounds the memory at any number of slices
 
 
 def point_spread(line: Array) -> Array:
@@ -23,3 +26,9 @@ def alias_distance(spread: Array) -> int:
     """
     lags = np.flatnonzero(np.abs(spread) > 1e-12)
     return math.gcd(len(spread), *(int(lag) for lag in lags))
+
+
+def blocks_of_rows(rows: int, entries: int) -> Iterator[slice]:
+    """Yield slices of rows whose systems, of so many matrix entries a row, fit into memory."""
+    step = max(1, _BLOCK // entries)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

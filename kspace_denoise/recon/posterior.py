@@ -1,4 +1,4 @@
-"""What samplers return, and the door that they share: whitening, scale, slices, the denoiser."""
+"""What samplers return, and what they share: slice after slice, and a guarded denoiser."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -7,10 +7,7 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, is_complex, like, namespace, to_torch
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.recon.checks import check_kspace
-from kspace_denoise.recon.noise import combine_coils, whitening_matrix
-from kspace_denoise.recon.regularised import per_slice
-from kspace_denoise.recon.sense_operator import check_maps, sampling_mask
+from kspace_denoise.recon.whitened import Whitened, slices_of, whitened
 
 Denoise: TypeAlias = Callable[[Array, float], Array]
 """`denoise(x, sigma)` returns the clean images of x `(samples, y, x)`, whose noise is sigma."""
@@ -28,15 +25,7 @@ class Posterior(NamedTuple):
     samples: Array
 
 
-class Measurement(NamedTuple):
-    """One slice in torch: whitened k-space `(coils, ky, kx)`, whitened maps, and the mask."""
-
-    kspace: Array
-    maps: Array
-    mask: Array | None
-
-
-Draw: TypeAlias = Callable[[Measurement, Denoise, np.random.Generator], Array]
+Draw: TypeAlias = Callable[[Whitened, Denoise, np.random.Generator], Array]
 """Returns samples `(samples, y, x)` of one slice, in torch."""
 
 
@@ -50,26 +39,15 @@ def sample_slices(
     seed: Seed,
 ) -> Posterior:
     """Draw samples slice by slice; arguments and errors are those of `ddrm`."""
-    check_kspace(kspace)
-    check_kspace(maps, "maps")
-    xp = namespace(kspace, maps)
-    check_maps(kspace, maps)
-    mask = sampling_mask(mask, kspace)
-    maps = xp.astype(maps, kspace.dtype, copy=False)
-    if noise_covariance is not None:
-        matrix = whitening_matrix(like(noise_covariance, kspace))
-        kspace, maps = combine_coils(matrix, kspace), combine_coils(matrix, maps)
-    lead, trailing = kspace.shape[:-3], kspace.shape[-3:]
-    slices = per_slice(kspace, lead, 3)
-    masks = [None] * len(slices) if mask is None else per_slice(mask, lead, 2)
+    white = whitened(kspace, maps, mask, noise_covariance)
     generator = numpy_generator(seed)
     own = _guarded(denoise, kspace)
     drawn = [
-        like(_inside(draw(Measurement(*parts), own, generator), parts[1]), kspace)
-        for parts in zip(slices, per_slice(maps, lead, 3), masks, strict=True)
+        like(_inside(draw(piece, own, generator), piece.maps), kspace) for piece in slices_of(white)
     ]
-    stacked = xp.stack(drawn, axis=1)
-    return summary(xp.reshape(stacked, (stacked.shape[0], *lead, *trailing[1:])))
+    stacked = namespace(kspace).stack(drawn, axis=1)
+    lead, grid = kspace.shape[:-3], kspace.shape[-2:]
+    return summary(namespace(kspace).reshape(stacked, (stacked.shape[0], *lead, *grid)))
 
 
 def check_sampling_options(noise_covariance: Array, samples: int) -> None:

@@ -3,16 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from kspace_denoise.arrays import Array, like, namespace, to_torch
-from kspace_denoise.recon.checks import check_kspace
-from kspace_denoise.recon.noise import combine_coils, whitening_matrix
-from kspace_denoise.recon.sense_operator import (
-    SenseOperator,
-    check_maps,
-    over_strength,
-    sampling_mask,
-    unit_maps,
-)
+from kspace_denoise.arrays import Array, like, namespace
+from kspace_denoise.recon.sense_operator import SenseOperator, over_strength, unit_maps
+from kspace_denoise.recon.whitened import slices_of, whitened
 
 
 class Misfit(NamedTuple):
@@ -41,26 +34,13 @@ def solve_slices(
 
     The arguments, the unit of the image and the errors are those of `sense`.
     """
-    check_kspace(kspace)
-    check_kspace(maps, "maps")
-    xp = namespace(kspace, maps)
-    check_maps(kspace, maps)
-    mask = sampling_mask(mask, kspace)
-    maps = xp.astype(maps, kspace.dtype, copy=False)
-    if noise_covariance is not None:
-        matrix = whitening_matrix(like(noise_covariance, kspace))
-        kspace, maps = combine_coils(matrix, kspace), combine_coils(matrix, maps)
-    unit, strength = unit_maps(maps)
-    lead, trailing = kspace.shape[:-3], kspace.shape[-3:]
-    slices = xp.reshape(kspace, (-1, *trailing))
-    count = slices.shape[0]
-    units = per_slice(unit, lead, 3)
-    masks = [None] * count if mask is None else per_slice(mask, lead, 2)
-    images = [
-        like(solve(_misfit(slices[i, ...], units[i], masks[i])), kspace) for i in range(count)
-    ]
-    stacked = xp.reshape(xp.stack(images), (*lead, *trailing[1:]))
-    return over_strength(stacked, strength)
+    white = whitened(kspace, maps, mask, noise_covariance)
+    unit, strength = unit_maps(white.maps)
+    slices = slices_of(white._replace(maps=unit))
+    images = [like(solve(_misfit(*piece)), white.kspace) for piece in slices]
+    xp = namespace(white.kspace)
+    lead, grid = white.kspace.shape[:-3], white.kspace.shape[-2:]
+    return over_strength(xp.reshape(xp.stack(images), (*lead, *grid)), strength)
 
 
 def check_strength(lam: float | None, iterations: int, tolerance: float) -> None:
@@ -77,14 +57,4 @@ def check_strength(lam: float | None, iterations: int, tolerance: float) -> None
 def _misfit(kspace: Array, maps: Array, mask: Array | None) -> Misfit:
     operator = SenseOperator(maps, mask)
     share = 1.0 if mask is None else float(mask.mean())
-    return Misfit(operator.normal, operator.adjoint(to_torch(kspace)), share)
-
-
-def per_slice(x: Array, lead: tuple[int, ...], kept: int) -> list[Array]:
-    """Return one torch tensor for every slice of `lead`, of an array that broadcasts to it."""
-    xp = namespace(x)
-    own = (1,) * max(kept - x.ndim, 0) + tuple(x.shape)
-    trailing = own[len(own) - kept :]
-    whole = xp.broadcast_to(xp.reshape(x, own), (*lead, *trailing))
-    flat = xp.reshape(whole, (-1, *trailing))
-    return [to_torch(flat[i, ...]) for i in range(flat.shape[0])]
+    return Misfit(operator.normal, operator.adjoint(kspace), share)

@@ -13,7 +13,7 @@ def signal_rms(kspace: Array, mask: Array | None = None) -> float:
     Of the magnitude, over the whole field of view, of the image through coil maps of unit norm,
     without its noise: by Parseval's theorem the power of k-space, less two per coil and sample.
     Positions that were not sampled are taken to be as strong as the sampled ones at their distance
-    from the centre. At least the level of the noise in the image, so that it is never 0.
+    from the centre. Never 0: at least the noise of a single sample counts as signal.
 
     Raises:
         TypeError: if the k-space is not complex.
@@ -34,3 +34,14 @@ def signal_rms(kspace: Array, mask: Array | None = None) -> float:
     share = xp.bincount(ring, sampled.flatten()) / xp.bincount(ring).clamp(min=1)
     total = xp.where(share > 0, of_ring / xp.where(share > 0, share, 1.0), 0.0).sum()
     return math.sqrt(max(float(total), 2.0) / power.numel())
+
+
+def component_rms(kspace: Array, maps: Array, mask: Array | None = None) -> float:
+    """Return the root mean square per real component of the image through whitened maps.
+
+    Near enough for the schedule of a sampler: as if the coils were everywhere as strong as in the
+    root mean square over the pixels that they see.
+    """
+    strength = to_torch(maps).abs().square().sum(0)
+    typical = strength[strength > 0].mean().sqrt()
+    return signal_rms(kspace, mask) / math.sqrt(2) / float(typical)

@@ -10,6 +10,8 @@ from typing import Protocol
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.fourier import fft2c, ifft2c
 
+_WEAKEST = 1e-3  # singular values below this share of the largest count as 0
+
 
 class SpectralOperator(Protocol):
     """A measurement of images `(..., y, x)` whose spectra `(..., y, x)` have components apart.
@@ -101,3 +103,11 @@ class FourierSampling:
     def _phase(self) -> Array:
         assert self.coil is not None
         return self.coil / self._strength
+
+
+def noise_of_components(operator: SpectralOperator, sigma: float) -> Array:
+    """Return sigma / s, infinite where s is 0 or below a thousandth of the largest."""
+    s = operator.singular_values
+    xp = namespace(s)
+    useful = s > _WEAKEST * xp.max(s)
+    return xp.where(useful, sigma / xp.where(useful, s, 1.0), float("inf"))

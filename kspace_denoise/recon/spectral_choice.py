@@ -1,15 +1,15 @@
 """Which singular value decomposition a scan has, if any."""
 
 from kspace_denoise.arrays import Array
-from kspace_denoise.recon.posterior import Measurement
 from kspace_denoise.recon.sense_operator import SenseOperator, varying_axes
 from kspace_denoise.recon.spectral import FourierSampling, SpectralOperator
 from kspace_denoise.recon.spectral_sense import decompose
+from kspace_denoise.recon.whitened import Whitened
 
 _CONSTANT = 1e-4  # relative deviation of a map's magnitude that counts as rounding
 
 
-def spectral_operator(measurement: Measurement) -> SpectralOperator:
+def spectral_operator(piece: Whitened) -> SpectralOperator:
     """Return the decomposition of one slice of whitened k-space.
 
     One coil of constant magnitude has one for any mask, more coils where the mask is constant
@@ -18,7 +18,7 @@ def spectral_operator(measurement: Measurement) -> SpectralOperator:
     Raises:
         ValueError: if it has none, naming the reconstructions that need none.
     """
-    maps, mask = measurement.maps, measurement.mask
+    maps, mask = piece.maps, piece.mask
     if len(maps) == 1 and _is_constant(maps[0]):
         sampled = maps.real.new_ones(1) if mask is None else mask
         return FourierSampling(sampled, maps[0])

@@ -1,15 +1,13 @@
 """The singular value decomposition of multi-coil SENSE, where the mask is constant on one axis."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_numpy
-from kspace_denoise.recon.point_spread import alias_distance, point_spread
+from kspace_denoise.recon.point_spread import alias_distance, blocks_of_rows, point_spread
 from kspace_denoise.recon.sense_operator import SenseOperator, varying_axes
 
-_BLOCK = 2**21  # matrix entries in double precision at once
 _ZERO = 1e-12  # eigenvalues of the Gram matrix below this share of the largest are rounding
 
 
@@ -84,7 +82,7 @@ def decompose(operator: SenseOperator) -> SenseSampling:
     folded = like(spread[lags], maps)
     vectors = xp.empty((rows, apart, aliases, aliases), dtype=maps.dtype, device=maps.device)
     values = xp.empty((rows, aliases, apart), dtype=xp.float64, device=maps.device)
-    for block in _blocks(rows, apart * aliases**2):
+    for block in blocks_of_rows(rows, apart * aliases**2):
         part = xp.reshape(maps[:, block, :], (-1, block.stop - block.start, aliases, apart))
         columns = xp.astype(xp.permute_dims(part, (1, 3, 2, 0)), xp.complex128)
         gram = (xp.conj(columns) @ xp.matrix_transpose(columns)) * folded
@@ -101,8 +99,3 @@ def decompose(operator: SenseOperator) -> SenseSampling:
 def _folds_rows(operator: SenseOperator) -> bool:
     """Return whether pixels are folded along axis -2."""
     return operator.mask is not None and varying_axes(operator.mask) == (-2,)
-
-
-def _blocks(rows: int, entries: int) -> Iterator[slice]:
-    step = max(1, _BLOCK // entries)
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

@@ -7,17 +7,17 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.random import Seed, complex_normal
-from kspace_denoise.recon.ddrm import image_rms, noise_of_components
 from kspace_denoise.recon.posterior import (
     Denoise,
-    Measurement,
     Posterior,
     check_sampling_options,
     sample_slices,
 )
 from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
-from kspace_denoise.recon.spectral import SpectralOperator
+from kspace_denoise.recon.signal_rms import component_rms
+from kspace_denoise.recon.spectral import SpectralOperator, noise_of_components
 from kspace_denoise.recon.spectral_choice import spectral_operator
+from kspace_denoise.recon.whitened import Whitened
 
 _FIRST = 3.0  # coupling at the start, over the root mean square of the image
 _LAST = 0.1  # level at which a reverse diffusion ends, over that at which it begins
@@ -67,10 +67,10 @@ def split_gibbs(
     if sweeps < 2 or steps < 2:
         raise ValueError(f"sweeps is {sweeps} and steps {steps}, expected at least 2 of each")
 
-    def draw(measurement: Measurement, own: Denoise, generator: np.random.Generator) -> Array:
-        operator = spectral_operator(measurement)
-        seen, nsr = operator.seen(measurement.kspace), noise_of_components(operator, 1.0)
-        couplings = couplings_of(image_rms(seen, nsr), float(namespace(nsr).min(nsr)), sweeps)
+    def draw(piece: Whitened, own: Denoise, generator: np.random.Generator) -> Array:
+        operator = spectral_operator(piece)
+        seen, nsr = operator.seen(piece.kspace), noise_of_components(operator, 1.0)
+        couplings = couplings_of(component_rms(*piece), float(namespace(nsr).min(nsr)), sweeps)
         return draw_split_gibbs(operator, seen, nsr, own, couplings, steps, samples, generator)
 
     return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, seed)
@@ -98,7 +98,7 @@ def draw_split_gibbs(
     def noise() -> Array:
         return complex_normal((samples, *seen.shape), seen, generator)
 
-    image = _start(operator, seen, nsr, couplings[0], noise)
+    image = namespace(seen).zeros_like(seen)
     for coupling in couplings:
         twin = draw_twin(operator.spectrum(image), seen, nsr, coupling, noise)
         levels = falling_levels(coupling, _LAST * coupling, steps)
@@ -124,15 +124,3 @@ def draw_twin(
     share = xp.where(unseen, 0.0, xp.where(noisier, rho2 / xp.where(noisier, nsr**2, 1.0), 1.0))
     variance = xp.where(unseen, rho2, xp.where(noisier, rest * share, -rest))
     return (1 - share) * clean + share * seen + variance**0.5 * noise()
-
-
-def _start(
-    operator: SpectralOperator,
-    seen: Array,
-    nsr: Array,
-    level: float,
-    noise: Callable[[], Array],
-) -> Array:
-    """Return what the data show at the first level, noise elsewhere."""
-    usable = nsr <= level
-    return operator.image(namespace(seen).where(usable, seen, 0.0) + level * noise())

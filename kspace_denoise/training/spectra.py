@@ -1,6 +1,7 @@
 """What single-coil scans show of k-space, and how a batch of it is drawn."""
 
 import dataclasses
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
 from kspace_denoise.training.subjects import Subject
+
+_LOUD = 3.0  # times the median noise over signal
 
 
 class Spectrum(NamedTuple):
@@ -65,6 +68,7 @@ class Spectra:
                 f"sampled in none of the {len(given)} slices: nothing can be learnt of them; train "
                 "on scans whose masks differ, and enough of them"
             )
+        _warn_of_loud([spectrum.sigma / spectrum.rms for spectrum in given])
         return cls(
             torch.from_numpy(np.stack([s.seen / s.rms for s in given]).astype(np.complex64)),
             torch.from_numpy(masks),
@@ -90,6 +94,20 @@ class Spectra:
         nsr = torch.where(self.masks[chosen], self.sigmas[chosen, None, None], torch.inf)
         seen = rotate_phase(self.seen[chosen], angle)
         return SpectralBatch(seen, nsr, self.density, FourierSampling(torch.ones(1)))
+
+
+def _warn_of_loud(noise: list[float]) -> None:
+    """Tell of slices that are mostly noise: no level is trained below that of the noisiest."""
+    typical = float(np.median(noise))
+    loud = [index for index, level in enumerate(noise) if level > _LOUD * typical]
+    if loud:
+        warnings.warn(
+            f"{len(loud)} of {len(noise)} slices have up to {max(noise) / typical:.0f} times the "
+            "usual noise over signal (as those at the ends of a stack), and no level below theirs "
+            "is trained: leave them out",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:

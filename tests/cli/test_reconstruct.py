@@ -255,6 +255,17 @@ def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
         assert spread[inside].min() > 0
 
 
+def test_a_sampler_tells_of_noise_that_is_not_white(scan_file: Path) -> None:
+    output = scan_file.with_name("image.h5")
+    words = ["--method", "ddrm", *prior_for("ddrm", scan_file.parent), *CPU]
+    assert "white" not in succeed("reconstruct", scan_file, output, *words).stderr
+    with h5py.File(scan_file, "r+") as file:
+        file["noise_spectrum"] = np.linspace(0.2, 1.8, 32)
+    said = succeed("reconstruct", scan_file, output, *words).stderr
+    assert "noise is not white" in said
+    assert "ddrm takes it for white" in said
+
+
 def test_a_denoiser_of_one_level_is_no_prior(scan_file: Path) -> None:
     network = build_network(UNetConfig(base=8, multipliers=(1,), attention=(), heads=2), 2)
     config = TrainConfig(network=network.network.config)

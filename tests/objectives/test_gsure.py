@@ -233,6 +233,21 @@ def test_the_network_of_the_project_can_be_taught_with_it():
     assert (values[0] - values[1]) / 2e-5 == pytest.approx(norm.item(), rel=1e-3)
 
 
+def test_mixed_precision_changes_nothing():
+    network = Convolution().float()
+    _, batch = masked_kspace(3, 0.2)
+    batch = dataclasses.replace(
+        batch,
+        seen=batch.seen.to(torch.complex64),
+        nsr=batch.nsr.float(),
+        density=batch.density.float(),
+    )
+    plain = GSURE(smallest=0.2).loss(network, batch, generator())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = GSURE(smallest=0.2).loss(network, batch, generator())
+    assert torch.equal(plain, mixed)
+
+
 def test_levels_below_the_noise_are_refused():
     """methods.md 2.8, check 4."""
     _, batch = scalars(10, 0.02)

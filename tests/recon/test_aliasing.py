@@ -144,6 +144,6 @@ def test_many_rows_are_solved_in_blocks(rng, monkeypatch):
     maps, kspace = smooth_maps(4, (9, 12))[None], complex_array(rng, (4, 9, 12))
     line = np.array(LINES["random"], np.float32)
     whole = solved(maps, line, kspace)
-    monkeypatch.setattr("kspace_denoise.recon.aliasing._BLOCK", 2 * 12 * 12)
+    monkeypatch.setattr("kspace_denoise.recon.point_spread._BLOCK", 2 * 12 * 12)
     for found, expected in zip(solved(maps, line, kspace), whole, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -3,7 +3,9 @@ import pytest
 
 from kspace_denoise import recon, sim
 from kspace_denoise.fourier import ifft2c
-from kspace_denoise.recon.signal_rms import signal_rms
+from kspace_denoise.recon.signal_rms import component_rms, signal_rms
+from tests.recon.cases import disc
+from tests.recon.test_ddrm import scan as undersampled
 
 
 def scan(coils: int, snr: float) -> tuple[np.ndarray, float]:
@@ -42,3 +44,15 @@ def test_it_is_positive_where_there_is_noise_alone():
 def test_several_slices_are_refused():
     with pytest.raises(ValueError, match="expected one slice"):
         signal_rms(np.ones((2, 3, 8, 8), np.complex64))
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.3])
+def test_the_unit_of_the_maps_is_that_of_the_image(sigma):
+    """Through noise and folding, with coils of unequal noise: a factor of 1.4 hardly matters."""
+    kspace, maps, line, psi = undersampled(3, sigma)
+    found = component_rms(recon.whiten(kspace, psi), recon.whiten(maps, psi), line)
+    true = np.sqrt(np.mean(np.abs(disc((20, 24))) ** 2) / 2)
+    assert found == pytest.approx(true, rel=0.15 if sigma < 0.1 else 0.4)
+    assert component_rms(recon.whiten(kspace, psi), 10 * recon.whiten(maps, psi), line) == (
+        pytest.approx(found / 10)
+    )

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from kspace_denoise.fourier import fft2c
-from kspace_denoise.recon.posterior import Measurement
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.spectral import FourierSampling, PixelSampling, SpectralOperator
 from kspace_denoise.recon.spectral_choice import spectral_operator
 from kspace_denoise.recon.spectral_sense import SenseSampling, decompose
+from kspace_denoise.recon.whitened import Whitened
 from tests.recon.cases import smooth_maps
 
 
@@ -22,6 +22,10 @@ def sense_case(shape: tuple[int, int], axis: int, kind: str, coils: int = 4) -> 
     maps = torch.from_numpy(smooth_maps(coils, shape)).to(torch.complex128)
     maps[:, :2] = 0  # outside the object
     return SenseOperator(maps, torch.from_numpy(line if axis == -1 else line[:, None]))
+
+
+def phases(*shape: int) -> torch.Tensor:
+    return torch.exp(1j * torch.randn(shape, generator=torch.Generator().manual_seed(7)))
 
 
 def units(shape: tuple[int, int]) -> torch.Tensor:
@@ -100,7 +104,7 @@ def operators() -> dict[str, SpectralOperator]:
     return {
         "pixels": PixelSampling(torch.ones(7, 12)),
         "fourier": FourierSampling(torch.ones(7, 12)),
-        "coil": FourierSampling(torch.ones(1), 2 * torch.exp(1j * torch.randn(7, 12))),
+        "coil": FourierSampling(torch.ones(1), 2 * phases(7, 12)),
         "sense": decompose(sense_case((7, 12), -1, "calibrated")),
     }
 
@@ -124,12 +128,12 @@ def test_a_single_coil_is_seen_at_the_sampled_positions():
 
 
 def test_the_decomposition_follows_the_scan():
-    coil = torch.exp(1j * torch.randn(6, 8))[None]
+    coil = phases(1, 6, 8)
     scattered = torch.ones(6, 8)
     scattered[2, 3] = 0
     kspace = torch.zeros(1, 6, 8, dtype=torch.complex64)
-    assert isinstance(spectral_operator(Measurement(kspace, coil, scattered)), FourierSampling)
+    assert isinstance(spectral_operator(Whitened(kspace, coil, scattered)), FourierSampling)
     uneven = coil * torch.linspace(1, 2, 8)
-    assert isinstance(spectral_operator(Measurement(kspace, uneven, None)), SenseSampling)
+    assert isinstance(spectral_operator(Whitened(kspace, uneven, None)), SenseSampling)
     with pytest.raises(ValueError, match="varies along both axes"):
-        spectral_operator(Measurement(kspace, uneven, scattered))
+        spectral_operator(Whitened(kspace, uneven, scattered))

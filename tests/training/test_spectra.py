@@ -83,6 +83,15 @@ def test_blank_slices_are_left_out():
     assert len(list(training_spectra([Subject(blank)]))) == COUNT - 1
 
 
+def test_a_slice_that_is_mostly_noise_is_told():
+    source = single_coil()
+    kspace = source.kspace.copy()
+    kspace[5] *= 0.01
+    faint = dataclasses.replace(source, kspace=kspace)
+    with pytest.warns(UserWarning, match="1 of 12 slices have up to .* times the usual noise"):
+        Spectra.collect(training_spectra([Subject(faint)]))
+
+
 def same_lines() -> kd.Scan:
     return single_coil(masks=np.repeat(lines(1), COUNT, axis=0))
 
