@@ -15,6 +15,7 @@ from kspace_denoise.recon.spectral import FourierSampling
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
+from kspace_denoise.training.mask_density import mask_density
 from kspace_denoise.training.subjects import Subject
 
 _LOUD = 3.0  # times the median noise over signal
@@ -23,13 +24,15 @@ _LOUD = 3.0  # times the median noise over signal
 class Spectrum(NamedTuple):
     """The k-space `seen` (ky, kx) of one image, where it was sampled, and sigma of its noise.
 
-    `rms` is the root mean square of the image's magnitude, the unit of networks.
+    `rms` is the root mean square of the image's magnitude, the unit of networks; `density` is E[P]
+    as far as it is known, see `mask_density`.
     """
 
     seen: Numpy
     mask: Numpy
     sigma: float
     rms: float
+    density: Numpy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Spectra:
 
     @classmethod
     def collect(cls, spectra: Iterable[Spectrum]) -> "Spectra":
-        """Collect spectra; the probability of each component is its share in these masks.
+        """Collect spectra; the probability of each component is its mean over all of them.
 
         Raises:
             ValueError: if there is none, sizes differ, or some components are never sampled.
@@ -61,10 +64,11 @@ class Spectra:
                 "how often they are sampled, which needs one size; train on one"
             )
         masks = np.stack([spectrum.mask for spectrum in given])
-        density = masks.mean(axis=0)
-        if not density.all():
+        density = np.mean([spectrum.density for spectrum in given], axis=0)
+        sampled = masks.any(axis=0)
+        if not sampled.all():
             raise ValueError(
-                f"{np.count_nonzero(density == 0)} of {density.size} positions of k-space are "
+                f"{np.count_nonzero(~sampled)} of {sampled.size} positions of k-space are "
                 f"sampled in none of the {len(given)} slices: nothing can be learnt of them; train "
                 "on scans whose masks differ, and enough of them"
             )
@@ -135,7 +139,7 @@ def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
                 mask = np.ones((1, 1), bool) if given is None else given
                 mask = np.broadcast_to(mask, kspace.shape[-2:]).astype(bool)
                 rms = sigma * recon.signal_rms(kspace / np.float32(sigma), given)
-                yield Spectrum(kspace[0] * mask, mask, sigma, rms)
+                yield Spectrum(kspace[0] * mask, mask, sigma, rms, mask_density(scan, mask))
 
 
 def _single_coil(subject: Subject) -> Scan:

@@ -1,0 +1,1 @@
+"""Priors from clean and from degraded scans, and reconstruction with them, under one protocol."""
