@@ -70,17 +70,13 @@ def single_coil(split: str, count: int, sigma: float, acceleration: float | None
     """
     clean = np.stack([head(split, number).kspace for number in range(count)])
     psi = np.array([[2 * max(sigma, 1e-6) ** 2]])
-    noisy = sim.add_noise(clean, psi, seed=np.random.default_rng([FIRST[split], 1])) if sigma else clean
+    noisy = (
+        sim.add_noise(clean, psi, seed=np.random.default_rng([FIRST[split], 1])) if sigma else clean
+    )
     if acceleration is None:
         return kd.Scan(kspace=noisy, noise_covariance=psi)
     size = calibration_of(acceleration)
-    masks = np.stack(
-        [
-            sim.mask("gsure", SHAPE, acceleration, size, np.random.default_rng([FIRST[split], number, 2]))[:1]
-            for number in range(count)
-        ]
-    ).astype(bool)
+    seeds = [np.random.default_rng([FIRST[split], number, 2]) for number in range(count)]
+    masks = np.stack([sim.mask("gsure", SHAPE, acceleration, size, seed)[:1] for seed in seeds])
     header = mask_record("gsure", acceleration, size)
-    return kd.Scan(
-        kspace=noisy * masks[:, None], mask=masks, noise_covariance=psi, header=header
-    )
+    return kd.Scan(kspace=noisy * masks[:, None], mask=masks, noise_covariance=psi, header=header)

@@ -1,4 +1,4 @@
-"""The divergence of a denoiser, by one random probe (Hutchinson, 1990), with its gradient kept."""
+"""Traces with the Jacobian of a denoiser, by one random probe (Hutchinson, 1990), gradient kept."""
 
 from collections.abc import Callable
 
@@ -19,20 +19,21 @@ def rademacher_like(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.view_as_complex(real) if x.is_complex() else real
 
 
-def with_divergence(
-    function: Callable[[Tensor], Tensor], x: Tensor, probe: Tensor, weight: Tensor
+def with_trace(
+    function: Callable[[Tensor], Tensor], x: Tensor, left: Tensor, right: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return f(x), and what sums up to the weighted divergence Σᵢ wᵢ ∂fᵢ/∂xᵢ in the mean.
+    """Return f(x), and what sums up to left · J right for each image, J the Jacobian of f at x.
 
-    probe · Jᵀ (weight · probe), component by component, by differentiating twice: exact for this
-    probe, and with gradients to the weights of a network. Images of a batch do not mix in it.
+    By differentiating twice: exact for these vectors, and with gradients to the weights of a
+    network. With left = L p and right = R p of one `rademacher_like` p the sum is tr(Lᴴ J R) in
+    the mean. Images of a batch do not mix in it.
     """
     with torch.enable_grad():
         point = x.detach().requires_grad_()
         value = function(point)
-        outcome = inner(weight * probe, value).sum()
+        outcome = inner(left, value).sum()
         (pulled,) = torch.autograd.grad(outcome, point, create_graph=True)
-    return value, inner(probe, pulled)
+    return value, inner(right, pulled)
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:

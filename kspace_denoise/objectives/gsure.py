@@ -12,8 +12,10 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from kspace_denoise.objectives.coil_batch import CoilBatch
 from kspace_denoise.objectives.diffusion_levels import EveryLevel
-from kspace_denoise.objectives.divergence import inner, rademacher_like, with_divergence
+from kspace_denoise.objectives.divergence import inner, rademacher_like, with_trace
+from kspace_denoise.objectives.gsure_coils import squared_error_of_coils
 from kspace_denoise.objectives.noise_like import noise_like
 from kspace_denoise.objectives.objective import Pair
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
@@ -32,7 +34,8 @@ class GSURE(EveryLevel):
     is then nsr² or d² (`divergence = "exact"`); "paper" is that of the paper's equation 10 for
     both, (1 - ᾱ) / √ᾱ for a divergence by z_d, which is biased.
 
-    No level may be below the noise of a component that is seen.
+    Of one coil no level may be below the noise of a component that is seen. Several coils have an
+    equation of their own, `gsure_coils`.
     """
 
     target: Target = "measurement"
@@ -55,13 +58,29 @@ class GSURE(EveryLevel):
         """Return a copy whose levels begin at the largest noise of what the scans show."""
         return dataclasses.replace(self, smallest=max(self.smallest, 1.0001 * largest_noise))
 
-    def loss(self, network: nn.Module, batch: SpectralBatch, generator: torch.Generator) -> Tensor:
+    def loss(
+        self, network: nn.Module, batch: SpectralBatch | CoilBatch, generator: torch.Generator
+    ) -> Tensor:
         """Return E[w(d) · (weighted squared error)], up to a constant, per component."""
-        level = self.draw_levels(len(batch), batch.seen.device, generator)
-        mean: Tensor = (
-            self.weight(level) * self.squared_error(network, batch, level, generator)
-        ).mean()
-        return mean
+        level = self.draw_levels(len(batch), batch.device, generator)
+        if isinstance(batch, CoilBatch):
+            self.check_coils()
+            error = squared_error_of_coils(network, batch, level, generator)
+        else:
+            error = self.squared_error(network, batch, level, generator)
+        return (self.weight(level) * error).mean()
+
+    def check_coils(self) -> None:
+        """Refuse settings that several coils have not.
+
+        Raises:
+            ValueError: naming them.
+        """
+        if (self.target, self.divergence) != ("measurement", "exact"):
+            raise ValueError(
+                f"target is {self.target!r} and divergence {self.divergence!r}: of several coils, "
+                "which the paper leaves for later, there is 'measurement' with 'exact' alone"
+            )
 
     def squared_error(
         self, network: nn.Module, batch: SpectralBatch, level: Tensor, generator: torch.Generator
@@ -89,7 +108,7 @@ class GSURE(EveryLevel):
 
         factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
         with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
-            clean, divergence = with_divergence(estimate, state, probe, factor)
+            clean, divergence = with_trace(estimate, state, factor * probe, probe)
         wanted = batch.seen if self.target == "measurement" else state
         error = torch.where(seen, inner(clean - wanted, clean - wanted), 0) / batch.density
         return (error + 2 * divergence).mean(dim=(-2, -1))

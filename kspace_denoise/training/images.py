@@ -95,11 +95,7 @@ class NoisyImages:
     def identity(self) -> dict[str, Any]:
         """Return what tells these images from others, and their order, ready for JSON."""
         parts = {"sum": self.images, "pairs": self.pairs, "conditions": self.conditions}
-        sums = {
-            name: float(sum(i * x.abs().sum(dtype=torch.float64) for i, x in enumerate(tensors, 1)))
-            for name, tensors in parts.items()
-            if tensors is not None
-        }
+        sums = {name: checksum(x) for name, x in parts.items() if x is not None}
         return {"images": len(self.images), **sums}
 
     def draw(self, count: int, patch: int, generator: torch.Generator) -> Batch:
@@ -146,6 +142,15 @@ class NoisyImages:
     @cached_property
     def _contrast_sigmas(self) -> list[Tensor]:
         return [1 / signal_scale(condition) for condition in self.conditions or ()]
+
+
+def checksum(tensors: Iterable[Tensor]) -> float:
+    """Return a sum of magnitudes that tells tensors and their order, to six digits.
+
+    Beyond them the same data differ by rounding, as with the number of threads.
+    """
+    total = sum(i * float(x.abs().sum(dtype=torch.float64)) for i, x in enumerate(tensors, 1))
+    return float(f"{total:.6g}")
 
 
 def _check_example(example: Example, index: int) -> None:

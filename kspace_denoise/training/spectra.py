@@ -13,8 +13,9 @@ from kspace_denoise import recon
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
 from kspace_denoise.recon.spectral import FourierSampling
 from kspace_denoise.scan import Numpy, Scan
-from kspace_denoise.stages import check_cartesian, check_gaps, known_noise
+from kspace_denoise.stages import KnownNoise, check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
+from kspace_denoise.training.images import checksum
 from kspace_denoise.training.mask_density import mask_density
 from kspace_denoise.training.subjects import Subject
 
@@ -72,7 +73,7 @@ class Spectra:
                 f"sampled in none of the {len(given)} slices: nothing can be learnt of them; train "
                 "on scans whose masks differ, and enough of them"
             )
-        _warn_of_loud([spectrum.sigma / spectrum.rms for spectrum in given])
+        warn_of_loud([spectrum.sigma / spectrum.rms for spectrum in given])
         return cls(
             torch.from_numpy(np.stack([s.seen / s.rms for s in given]).astype(np.complex64)),
             torch.from_numpy(masks),
@@ -87,9 +88,7 @@ class Spectra:
 
     def identity(self) -> dict[str, Any]:
         """Return what tells these spectra from others, and their order, ready for JSON."""
-        order = torch.arange(1, len(self.seen) + 1, dtype=torch.float64)
-        sums = self.seen.abs().sum(dim=(-2, -1), dtype=torch.float64)
-        return {"spectra": len(self.seen), "sum": float((order * sums).sum())}
+        return {"spectra": len(self.seen), "sum": checksum(self.seen)}
 
     def draw(self, count: int, _patch: int, generator: torch.Generator) -> SpectralBatch:
         """Draw `count` whole spectra, each turned by a random phase: noise stays what it is."""
@@ -100,7 +99,7 @@ class Spectra:
         return SpectralBatch(seen, nsr, self.density, FourierSampling(torch.ones(1)))
 
 
-def _warn_of_loud(noise: list[float]) -> None:
+def warn_of_loud(noise: list[float]) -> None:
     """Tell of slices that are mostly noise: no level is trained below that of the noisiest."""
     typical = float(np.median(noise))
     loud = [index for index, level in enumerate(noise) if level > _LOUD * typical]
@@ -118,18 +117,12 @@ def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
     """Yield what each slice of single-coil scans shows, blank ones left out.
 
     Raises:
-        ValueError: if there are images or other contrasts, a scan has several coils, whose spectra
-            have no common components, noise that is not white, or lines missing that its mask says
-            nothing of.
+        ValueError: as `scan_of` and `white_noise`, or if lines are missing that a mask says nothing
+            of.
         recon.NoiseNotFound: if the noise of a scan is unknown and cannot be measured.
     """
-    for scan in map(_single_coil, subjects):
-        noise = known_noise(scan)
-        if noise.spectrum is not None or noise.profile is not None:
-            raise ValueError(
-                "the noise of this scan differs over k-space or over the image, and this method "
-                "takes it for white in both"
-            )
+    for scan in map(scan_of, subjects):
+        noise = white_noise(scan)
         sigma = float(np.sqrt(noise.covariance[0, 0].real / 2))
         for index in range(len(scan.kspace)):
             kspace = scan.kspace[index]
@@ -142,17 +135,32 @@ def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
                 yield Spectrum(kspace[0] * mask, mask, sigma, rms, mask_density(scan, mask))
 
 
-def _single_coil(subject: Subject) -> Scan:
+def scan_of(subject: Subject) -> Scan:
+    """Return the scan of a subject that is to be learnt from in k-space.
+
+    Raises:
+        ValueError: if there are images or other contrasts, or it has a trajectory.
+    """
     scan = subject.source
     if not isinstance(scan, Scan) or subject.contrasts:
         raise ValueError(
             "this method learns from k-space, one scan at a time: give no images and no contrasts"
         )
     check_cartesian(scan, "training")
-    coils = scan.kspace.shape[1]
-    if coils > 1:
-        raise ValueError(
-            f"the scan has {coils} coils, and this method learns from single-coil k-space: the "
-            "components that several coils see differ from scan to scan"
-        )
     return scan
+
+
+def white_noise(scan: Scan) -> KnownNoise:
+    """Return the noise of a scan that is white over k-space and over the image.
+
+    Raises:
+        ValueError: if it is not.
+        recon.NoiseNotFound: if it is unknown and cannot be measured.
+    """
+    noise = known_noise(scan)
+    if noise.spectrum is not None or noise.profile is not None:
+        raise ValueError(
+            "the noise of this scan differs over k-space or over the image, and this method takes "
+            "it for white in both"
+        )
+    return noise

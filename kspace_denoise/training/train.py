@@ -10,11 +10,13 @@ import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import differentiate_twice
-from kspace_denoise.objectives import Objective, make_objective
+from kspace_denoise.objectives import GSURE, Objective, make_objective
+from kspace_denoise.scan import Scan
 from kspace_denoise.stages import Stage, check_stage
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_spectra
 from kspace_denoise.training.subjects import (
     Recipe,
@@ -75,7 +77,7 @@ def train(
     images = _gathered(objective, subjects, recipe)
     objective, config = _fit_to_data(objective, config, images)
     network = build_network(config.network, images.channels, seed)
-    if isinstance(images, Spectra):
+    if not isinstance(images, NoisyImages):
         differentiate_twice(network)
     if start is not None:
         _check_start(start, images.channels)
@@ -107,11 +109,12 @@ def train(
 
 def _gathered(
     objective: Objective[Any], subjects: list[Subject], recipe: Recipe
-) -> NoisyImages | Spectra:
-    """Return what an objective learns from: images, or spectra of what was measured.
+) -> NoisyImages | Spectra | Measurements:
+    """Return what an objective learns from: images, or k-space of one coil or of several.
 
     Raises:
-        ValueError: as `known_subjects`, `training_examples` and `training_spectra`.
+        ValueError: as `known_subjects`, `training_examples`, `training_spectra` and
+            `training_measurements`.
     """
     if not getattr(objective, "of_spectra", False):
         subjects = known_subjects(subjects, recipe)
@@ -120,6 +123,11 @@ def _gathered(
         raise ValueError(
             "this method learns from k-space itself: leave stage at 'after-sense' and vst out"
         )
+    sources = [subject.source for subject in subjects]
+    if any(isinstance(source, Scan) and source.kspace.shape[1] > 1 for source in sources):
+        if isinstance(objective, GSURE):
+            objective.check_coils()
+        return Measurements.collect(training_measurements(subjects, recipe.calibration))
     return Spectra.collect(training_spectra(subjects))
 
 
@@ -173,13 +181,15 @@ def _fitted(
 
 
 def _fit_to_data(
-    objective: Objective[Any], config: TrainConfig, images: NoisyImages | Spectra
+    objective: Objective[Any],
+    config: TrainConfig,
+    images: NoisyImages | Spectra | Measurements,
 ) -> tuple[Objective[Any], TrainConfig]:
     """Take from the images what an objective takes from them, and note it in the config."""
     fit = getattr(objective, "fit", None)
     if fit is None:
         return objective, config
-    known = images.largest_noise if isinstance(images, Spectra) else images.images
+    known = images.images if isinstance(images, NoisyImages) else images.largest_noise
     fitted: Objective[Any] = fit(known)
     before = dataclasses.asdict(objective)
     found = {k: v for k, v in dataclasses.asdict(fitted).items() if v != before[k]}

@@ -17,6 +17,7 @@ from kspace_denoise.training.checkpoint import differences, read_tensors, write_
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.curve import DIVERGED, ends, going_well, has_fallen, usual
 from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.measurements import Measurements
 from kspace_denoise.training.parts import Parts, mixed_seed
 from kspace_denoise.training.spectra import Spectra
 
@@ -51,7 +52,7 @@ class Trainer:
         self,
         network: nn.Module,
         objective: Objective[Any],
-        images: NoisyImages | Spectra,
+        images: NoisyImages | Spectra | Measurements,
         config: TrainConfig,
         seed: int = 0,
         device: str = "cpu",
