@@ -129,7 +129,9 @@ class Denoiser:
         """Return `denoise(x, sigma)` for the samplers of `recon`, of complex images of one unit.
 
         x is `(..., y, x)`, sigma the noise of each real component, both in the unit of the data,
-        and `rms` the root mean square of the image's magnitude in it. Of the kind of x. One pass.
+        and `rms` the root mean square of the image's magnitude in it. Of the kind of x, carrying
+        gradients to tensors that ask for them. One pass. Below the smallest level of its training
+        the score stays what it is there: x + (sigma / smallest)² (D(x, smallest) - x).
 
         Raises:
             ValueError: if the denoiser was not trained at every noise level, or looks at other
@@ -142,12 +144,17 @@ class Denoiser:
             )
         check_count(self, 0)
 
+        smallest = rms * float(getattr(self.objective, "smallest", 0))
+
         def denoise(x: Array, sigma: float) -> Array:
             images = to_torch(x).reshape(-1, *x.shape[-2:]).to(self.device, torch.complex64)
             self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            level = torch.full((len(images),), sigma / rms, device=self.device)
-            with torch.no_grad():
+            known = max(sigma, smallest)
+            level = torch.full((len(images),), known / rms, device=self.device)
+            with torch.set_grad_enabled(images.requires_grad):
                 clean = rms * self.objective.denoise(self.network, images / rms, level)
+                if known > sigma:
+                    clean = images + (sigma / known) ** 2 * (clean - images)
             return like(clean.reshape(x.shape), x, x.dtype)
 
         return denoise

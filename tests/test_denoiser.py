@@ -280,6 +280,28 @@ def test_a_prior_works_in_the_unit_of_the_data_and_keeps_the_kind(kind, rng):
     np.testing.assert_allclose(many, 1000 * np.asarray(clean), rtol=1e-4, atol=1e-2)
 
 
+def test_below_its_smallest_level_a_prior_keeps_its_score(rng):
+    """The step towards the clean image shrinks with the variance of the noise."""
+    image = complex_array(rng, (9, 12))
+    network = build_network(CONFIG.network, 2)
+    network.network.leave[-1].weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    objective = Diffusion(smallest=0.2)
+    found = Denoiser(network, objective, "diffusion", "after-sense", CONFIG, {}).prior(2.0)
+    steps = [found(image, sigma) - image for sigma in (0.4, 0.2, 0.1)]
+    assert np.abs(steps[0]).mean() > 1e-3
+    np.testing.assert_allclose(steps[1], steps[0] / 4, atol=1e-5)
+    np.testing.assert_allclose(steps[2], steps[0] / 16, atol=1e-5)
+
+
+def test_a_prior_carries_gradients_to_those_who_ask(rng):
+    image = torch.from_numpy(complex_array(rng, (9, 12)))
+    assert not prior().prior(1.0)(image, 0.5).requires_grad
+    image.requires_grad_()
+    clean = prior().prior(1.0)(image, 0.5)
+    (slope,) = torch.autograd.grad(clean.abs().square().sum(), image)
+    assert slope.abs().max() > 0
+
+
 def test_only_denoisers_of_every_level_are_priors():
     with pytest.raises(ValueError, match="c2s was trained near that of its scans"):
         denoiser().prior(1.0)

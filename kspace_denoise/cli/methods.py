@@ -192,5 +192,7 @@ METHODS = {
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
     "ddrm": Method(functools.partial(_drawn, recon.ddrm), samples=True),
     "split-gibbs": Method(functools.partial(_drawn, recon.split_gibbs), samples=True),
+    "dds": Method(functools.partial(_drawn, recon.dds), samples=True),
+    "pigdm": Method(functools.partial(_drawn, recon.pigdm), samples=True),
 }
-LATER = ("dds", "dps")
+SAMPLERS = ", ".join(name for name, method in METHODS.items() if method.samples)

@@ -30,7 +30,13 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
-from kspace_denoise.cli.methods import LATER, METHODS, SAMPLES, Settings, sense_of_samples
+from kspace_denoise.cli.methods import (
+    METHODS,
+    SAMPLERS,
+    SAMPLES,
+    Settings,
+    sense_of_samples,
+)
 from kspace_denoise.cli.noise_words import noise_warnings
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.written import Written
@@ -61,14 +67,14 @@ from kspace_denoise.stages import KnownNoise, check_cartesian
     "--model",
     type=PATH,
     metavar="MODEL",
-    help="What ddrm and split-gibbs ask for the clean image: a denoiser of every noise level, from "
-    "`kspace-denoise train diffusion` or `train gsure`.",
+    help=f"What samplers ({SAMPLERS}) ask for the clean image: a denoiser of every noise level, "
+    "from `kspace-denoise train diffusion` or `train gsure`.",
 )
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"How many images ddrm and split-gibbs draw of each slice.  [default: {SAMPLES}]",
+    help=f"How many images a sampler draws of each slice.  [default: {SAMPLES}]",
 )
 @noise_option()
 @readout_option()
@@ -94,9 +100,9 @@ def reconstruct(
 
     `sense` and `adaptive` write the complex image as `reconstruction` with its noise map as
     `noise_sigma` (standard deviation per real component) beside it; `l1-wavelet` and `tv` have a
-    noise map with --replicas; `rss` writes the magnitude as `reconstruction_rss`; `ddrm` and
-    `split-gibbs` the mean of their samples, and as `posterior_std` the spread of each real
-    component. Images have the unit of the raw data. They are not cropped unless --crop or
+    noise map with --replicas; `rss` writes the magnitude as `reconstruction_rss`; `ddrm`,
+    `split-gibbs`, `dds` and `pigdm` the mean of their samples, and as `posterior_std` the spread of
+    each real component. Images have the unit of the raw data. They are not cropped unless --crop or
     --remove-oversampling says so.
     """
     _check_method(method)
@@ -147,8 +153,7 @@ def reconstruct(
 def _check_method(method: str) -> None:
     if method in METHODS:
         return
-    problem = "belongs to a later version" if method in LATER else "is no method"
-    raise click.UsageError(f"--method {method} {problem}; methods now: {', '.join(METHODS)}")
+    raise click.UsageError(f"--method {method} is no method; there is {', '.join(METHODS)}")
 
 
 def _prior(method: str, model: Path | None, samples: int | None, device: str) -> Denoiser | None:
@@ -160,9 +165,9 @@ def _prior(method: str, model: Path | None, samples: int | None, device: str) ->
     """
     if not METHODS[method].samples:
         if model is not None:
-            raise click.UsageError(f"--model: {method} uses no denoiser; ddrm and split-gibbs do")
+            raise click.UsageError(f"--model: {method} uses no denoiser; {SAMPLERS} do")
         if samples is not None:
-            raise click.UsageError(f"--samples: {method} draws none; ddrm and split-gibbs do")
+            raise click.UsageError(f"--samples: {method} draws none; {SAMPLERS} do")
         return None
     if model is None:
         raise click.UsageError(

@@ -6,6 +6,7 @@ from kspace_denoise.recon.cg_sense import cg_sense
 from kspace_denoise.recon.coil_calibration import espirit
 from kspace_denoise.recon.combine import rss
 from kspace_denoise.recon.ddrm import ddrm
+from kspace_denoise.recon.dds import dds
 from kspace_denoise.recon.gridding import gridding
 from kspace_denoise.recon.joint_sense import jsense
 from kspace_denoise.recon.koay import Koay, koay
@@ -16,6 +17,7 @@ from kspace_denoise.recon.noise_estimate import NoiseEstimate, estimate_noise
 from kspace_denoise.recon.noise_level import NoiseLevel, estimate_sigma
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
 from kspace_denoise.recon.nufft_operator import NufftOperator
+from kspace_denoise.recon.pigdm import pigdm
 from kspace_denoise.recon.posterior import Posterior
 from kspace_denoise.recon.replicas import noise_map
 from kspace_denoise.recon.sense_operator import SenseOperator
@@ -38,6 +40,7 @@ __all__ = [
     "adaptive_combine",
     "cg_sense",
     "ddrm",
+    "dds",
     "espirit",
     "estimate_noise",
     "estimate_sigma",
@@ -49,6 +52,7 @@ __all__ = [
     "l1_wavelet",
     "noise_covariance",
     "noise_map",
+    "pigdm",
     "rss",
     "rss_noise",
     "sense",

@@ -3,11 +3,10 @@
 from array_api_compat import is_torch_array
 
 from kspace_denoise.arrays import Array, like, namespace, real_dtype, to_torch
-from kspace_denoise.nufft.trajectory import check_array
 from kspace_denoise.random import Seed
-from kspace_denoise.recon.checks import check_iterative, check_kspace
+from kspace_denoise.recon.checks import check_iterative
 from kspace_denoise.recon.conjugate_gradient import conjugate_gradient
-from kspace_denoise.recon.gridding import check_samples
+from kspace_denoise.recon.gridding import check_maps_of_samples, check_samples
 from kspace_denoise.recon.noise import combine_coils, whitening_matrix
 from kspace_denoise.recon.nufft_operator import NufftOperator
 from kspace_denoise.recon.nufft_preconditioner import trajectory_preconditioner
@@ -70,7 +69,7 @@ def cg_sense(
         ModuleNotFoundError: if the library of the transform is not installed.
     """
     check_samples(kspace, trajectory)
-    _check_maps(kspace, maps)
+    check_maps_of_samples(kspace, maps)
     check_iterative(replicas, regularisation, tolerance)
     if max_iterations < 1:
         raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
@@ -100,22 +99,6 @@ def cg_sense(
     white = 2 * namespace(kspace).eye(kspace.shape[-3], dtype=kspace.dtype, device=kspace.device)
     sigma = over_strength(noise_map(solve, kspace, white, replicas, seed=seed), strength)
     return Reconstruction(like(image, given), like(sigma, given, real_dtype(given)))
-
-
-def _check_maps(kspace: Array, maps: Array) -> None:
-    """Check that maps have the coils of the k-space, and leading axes that broadcast to its own."""
-    check_array(maps, "maps", "(..., coils, y, x)")
-    namespace(kspace, maps)
-    check_kspace(maps, "maps")
-    lead, own = kspace.shape[:-3], maps.shape[:-3]
-    extra = len(lead) - len(own)
-    fits = extra >= 0 and all(m in (1, k) for m, k in zip(own, lead[extra:], strict=True))
-    if not fits or kspace.shape[-3] != maps.shape[-3]:
-        raise ValueError(
-            f"maps of shape {tuple(maps.shape)} do not fit k-space of shape {tuple(kspace.shape)}: "
-            "maps are (..., coils, y, x), k-space is (..., coils, readouts, samples), leading axes "
-            "broadcast"
-        )
 
 
 def _check_gradients(**arrays: Array | None) -> None:

@@ -16,6 +16,7 @@ def conjugate_gradient(
     precondition: Callable[[Array], Array] | None = None,
     *,
     axes: int = 2,
+    strict: bool = True,
 ) -> Array:
     """Solve `normal(x)` = b from x = 0, for a Hermitian positive semi-definite operator.
 
@@ -24,7 +25,7 @@ def conjugate_gradient(
     (Hestenes and Stiefel, 1952). `precondition`, also Hermitian and positive, approximates the
     inverse of `normal`: it changes the number of iterations, not the solution. Without it a
     singular system ends at its solution of least norm. Warns if an image has not converged after
-    `max_iterations`.
+    `max_iterations`, unless `strict` is false.
     """
     xp = namespace(b)
     inner = partial(_inner, axes=axes)
@@ -48,7 +49,8 @@ def conjugate_gradient(
         direction += turned
         energy = xp.where(active, new_energy, energy)
         power = xp.where(active, inner(residual, residual), power)
-    _warn_if_missed(power, target, tolerance, max_iterations)
+    if strict:
+        _warn_if_missed(power, target, tolerance, max_iterations)
     return x
 
 

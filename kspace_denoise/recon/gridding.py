@@ -1,6 +1,6 @@
 """Gridding: coil images of a non-Cartesian scan without iterations."""
 
-from kspace_denoise.arrays import Array, like
+from kspace_denoise.arrays import Array, like, namespace
 from kspace_denoise.nufft import Nufft
 from kspace_denoise.nufft.trajectory import check_array
 from kspace_denoise.recon.checks import check_kspace
@@ -62,4 +62,25 @@ def check_samples(kspace: Array, trajectory: Array) -> None:
             f"k-space of shape {tuple(kspace.shape)} does not fit the trajectory of shape "
             f"{tuple(trajectory.shape)}: expected (..., coils, readouts, samples) and "
             "(readouts, samples, 2)"
+        )
+
+
+def check_maps_of_samples(kspace: Array, maps: Array) -> None:
+    """Check that maps have the coils of the k-space, and leading axes that broadcast to its own.
+
+    Raises:
+        TypeError: if they are not complex, or of another array kind.
+        ValueError: if they do not fit, or hold NaN.
+    """
+    check_array(maps, "maps", "(..., coils, y, x)")
+    namespace(kspace, maps)
+    check_kspace(maps, "maps")
+    lead, own = kspace.shape[:-3], maps.shape[:-3]
+    extra = len(lead) - len(own)
+    fits = extra >= 0 and all(m in (1, k) for m, k in zip(own, lead[extra:], strict=True))
+    if not fits or kspace.shape[-3] != maps.shape[-3]:
+        raise ValueError(
+            f"maps of shape {tuple(maps.shape)} do not fit k-space of shape {tuple(kspace.shape)}: "
+            "maps are (..., coils, y, x), k-space is (..., coils, readouts, samples), leading axes "
+            "broadcast"
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, is_complex, like, namespace, to_torch
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.recon.whitened import Whitened, slices_of, whitened
+from kspace_denoise.recon.whitened import Whitened, slices_of, whitened, whitened_samples
 
 Denoise: TypeAlias = Callable[[Array, float], Array]
 """`denoise(x, sigma)` returns the clean images of x `(samples, y, x)`, whose noise is sigma."""
@@ -37,16 +37,20 @@ def sample_slices(
     denoise: Denoise,
     draw: Draw,
     seed: Seed,
+    trajectory: Array | None = None,
 ) -> Posterior:
     """Draw samples slice by slice; arguments and errors are those of `ddrm`."""
-    white = whitened(kspace, maps, mask, noise_covariance)
+    if trajectory is None:
+        white = whitened(kspace, maps, mask, noise_covariance)
+    else:
+        white = whitened_samples(kspace, maps, mask, noise_covariance, trajectory)
     generator = numpy_generator(seed)
     own = _guarded(denoise, kspace)
     drawn = [
         like(_inside(draw(piece, own, generator), piece.maps), kspace) for piece in slices_of(white)
     ]
     stacked = namespace(kspace).stack(drawn, axis=1)
-    lead, grid = kspace.shape[:-3], kspace.shape[-2:]
+    lead, grid = kspace.shape[:-3], maps.shape[-2:]
     return summary(namespace(kspace).reshape(stacked, (stacked.shape[0], *lead, *grid)))
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from kspace_denoise.arrays import Array, like, namespace, to_torch
 from kspace_denoise.recon.checks import check_kspace
+from kspace_denoise.recon.gridding import check_maps_of_samples, check_samples
 from kspace_denoise.recon.noise import combine_coils, whitening_matrix
 from kspace_denoise.recon.sense_operator import check_maps, sampling_mask
 
@@ -29,6 +30,36 @@ def whitened(
     check_maps(kspace, maps)
     mask = sampling_mask(mask, kspace)
     maps = xp.astype(maps, kspace.dtype, copy=False)
+    return _whitened(kspace, maps, mask, noise_covariance)
+
+
+def whitened_samples(
+    kspace: Array,
+    maps: Array,
+    mask: Array | None,
+    noise_covariance: Array | None,
+    trajectory: Array,
+) -> Whitened:
+    """Do the same for samples `(..., coils, readouts, samples)` along a trajectory.
+
+    Arguments and errors are those of `cg_sense`.
+
+    Raises:
+        ValueError: if there is a mask as well.
+    """
+    check_samples(kspace, trajectory)
+    check_maps_of_samples(kspace, maps)
+    if mask is not None:
+        raise ValueError(
+            "samples along a trajectory come without a mask, which says what of a grid was sampled"
+        )
+    maps = namespace(kspace).astype(maps, kspace.dtype, copy=False)
+    return _whitened(kspace, maps, None, noise_covariance)
+
+
+def _whitened(
+    kspace: Array, maps: Array, mask: Array | None, noise_covariance: Array | None
+) -> Whitened:
     if noise_covariance is not None:
         matrix = whitening_matrix(like(noise_covariance, kspace))
         kspace, maps = combine_coils(matrix, kspace), combine_coils(matrix, maps)

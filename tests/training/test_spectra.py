@@ -11,7 +11,7 @@ from kspace_denoise import sim
 from kspace_denoise.fourier import fft2c
 from kspace_denoise.training.spectra import Spectra, training_spectra
 from kspace_denoise.training.subjects import Subject
-from tests.training.scans import TINY, magnitudes, scan
+from tests.training.scans import TINY, magnitudes
 
 SHAPE, SIGMA, COUNT = (24, 20), 0.02, 12
 
@@ -97,7 +97,6 @@ def same_lines() -> kd.Scan:
 
 
 WRONG = {
-    "has 4 coils": scan,
     "sampled in none of the 12 slices": same_lines,
     "give no images": magnitudes,
     "takes it for white": lambda: dataclasses.replace(
