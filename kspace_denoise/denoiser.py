@@ -50,6 +50,11 @@ class Denoiser:
         return self.config.network.contrasts
 
     @property
+    def domain(self) -> str:
+        """Where its noise was taken apart: "image" (taken for white), or "svd"."""
+        return self.config.domain
+
+    @property
     def needs_condition(self) -> bool:
         """Whether it has to be given other contrasts."""
         return self.contrasts > 0

@@ -8,6 +8,7 @@ import numpy as np
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.contrasts import Source, check_count, condition_of, known_contrasts
 from kspace_denoise.scan import Images, Scan
+from kspace_denoise.spectral_stage import spectral_slice
 from kspace_denoise.stages import (
     KnownNoise,
     Numpy,
@@ -117,6 +118,8 @@ def denoise_slices(
             continue
         mask = scan.slice_mask(index)
         piece = reconstruct_slice(kspace, noise, mask, calibration, **options)
+        if getattr(denoiser, "domain", "image") == "svd":
+            piece = spectral_slice(piece)
         condition = None
         if others:
             condition = condition_of(others, index, kspace, calibration, **options)

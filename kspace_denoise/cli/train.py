@@ -47,8 +47,8 @@ from kspace_denoise.objectives import check_method, make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
 from kspace_denoise.training.checkpoint import read_tensors
-from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.train import FOLLOWS
+from kspace_denoise.training.config import DOMAINS, TrainConfig
+from kspace_denoise.training.train import FOLLOWS, check_svd
 from kspace_denoise.training.train import train as train_denoiser
 
 _EXAMPLE = """\
@@ -76,7 +76,9 @@ _DATA, _RUN = group(DATA), group("How long, and how")
 )
 @_DATA("--stage", default="after-sense", show_default=True, help=" or ".join(STAGES) + ".")
 @click.option(
-    "--domain", default="image", show_default=True, help="image; svd belongs to later work."
+    "--domain",
+    help="Of c2s: image takes SENSE images for white; svd corrupts them with noise of their own "
+    "covariance, component by component (several coils, undersampled).  [default: image]",
 )
 @_RUN("--config", "config_file", type=PATH, metavar="FILE.toml", help="Settings to change.")
 @_RUN(
@@ -109,7 +111,7 @@ def train(
     sigma: Sigma,
     vst: bool,
     stage: str,
-    domain: str,
+    domain: str | None,
     config_file: Path | None,
     paper: bool,
     minutes: float | None,
@@ -132,7 +134,7 @@ def train(
     check_method(method)
     _check_choices(domain, stage)
     check_place(out)
-    config = _config(method, config_file, minutes, paper, vst)
+    config = _config(method, config_file, minutes, paper, vst, domain)
     beginning = _start(start, config)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
@@ -197,14 +199,14 @@ def _outcome(denoiser: Denoiser) -> str:
     )
 
 
-def _check_choices(domain: str, stage: str) -> None:
+def _check_choices(domain: str | None, stage: str) -> None:
     """Refuse what there is not, or not yet.
 
     Raises:
         click.UsageError: naming what there is.
     """
-    if domain != "image":
-        raise click.UsageError(f"--domain {domain} belongs to a later version; now: image")
+    if domain not in (None, *DOMAINS):
+        raise click.UsageError(f"--domain {domain}: expected {' or '.join(DOMAINS)}")
     if stage not in STAGES:
         raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
 
@@ -222,7 +224,12 @@ def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
 
 
 def _config(
-    method: str, file: Path | None, minutes: float | None, paper: bool, vst: bool
+    method: str,
+    file: Path | None,
+    minutes: float | None,
+    paper: bool,
+    vst: bool,
+    domain: str | None,
 ) -> TrainConfig:
     """Return the settings of the file, with what the options change.
 
@@ -233,7 +240,10 @@ def _config(
     if minutes is not None:
         config = config.replace(minutes=minutes, steps=None)
     config = config.replace(paper=config.paper or paper, vst=config.vst or vst)
-    make_objective(method, config.paper, **config.objective)
+    config = config if domain is None else config.replace(domain=domain)
+    objective = make_objective(method, config.paper, **config.objective)
+    if config.domain == "svd":
+        check_svd(objective)
     return config
 
 

@@ -7,6 +7,8 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
+from kspace_denoise.objectives.noise_like import noise_like
+
 
 class AnyBatch(Protocol):
     """What training asks of a batch, whatever it holds."""
@@ -56,6 +58,14 @@ class Batch:
 
         fields = (self.image, self.sigma, self.pair, self.condition)
         return [Batch(*part) for part in zip(*map(parts, fields), strict=True)]
+
+    def noise(self, generator: torch.Generator) -> Tensor:
+        """Draw noise like that of the images, of level 1."""
+        return noise_like(self.image, generator)
+
+    def mean_square(self, error: Tensor) -> Tensor:
+        """Return the mean square of images `(batch, y, x)` where noise is white, for each."""
+        return error.abs().square().mean(dim=(-2, -1))
 
     @property
     def device(self) -> torch.device:

@@ -25,7 +25,6 @@ from kspace_denoise.objectives.c2s_levels import (
     typical_peak,
     uniform_levels,
 )
-from kspace_denoise.objectives.noise_like import noise_like
 from kspace_denoise.objectives.objective import Pair
 from kspace_denoise.settings import check_choice
 
@@ -125,13 +124,13 @@ class C2S:
         target = self.draw_target(batch.sigma, generator)
         form = FORMS[self.form](batch.sigma, tau, target)
         data = _pixelwise(form.data) * batch.image
-        noise = noise_like(batch.image, generator)
+        noise = batch.noise(generator)
         noisier = _pixelwise(form.keep) * data + _pixelwise(form.noise) * noise
         told = {"target": target} if self.refinement == "conditioned" else {}
         level = self.jittered(total_level(batch.sigma, tau), generator)
         clean: Tensor = network(noisier / _pixelwise(form.scale), level, batch.condition, **told)
         predicted = _pixelwise(form.out) * clean + _pixelwise(form.skip) * noisier
-        error = (predicted - data).abs().square().mean(dim=(-2, -1))
+        error = batch.mean_square(predicted - data)
         return 0.5 * (self.weight(batch.sigma, tau, form) * error).mean()
 
     def denoise(

@@ -27,18 +27,12 @@ class Measured(NamedTuple):
 
     def to(self, device: str) -> "Measured":
         """Return the slice on a device."""
-        shown = dataclasses.replace(
-            self.shown,
-            operator=_moved(self.shown.operator, device),
-            vectors=self.shown.vectors.to(device),
-            singular_values=self.shown.singular_values.to(device),
-        )
         return Measured(
             self.kspace.to(device),
             self.sigma,
             self.density.to(device),
-            _moved(self.operator, device),
-            shown,
+            self.operator.to(device),
+            self.shown.to(device),
         )
 
 
@@ -64,8 +58,3 @@ class CoilBatch:
 
     def __len__(self) -> int:
         return len(self.scans)
-
-
-def _moved(operator: SenseOperator, device: str) -> SenseOperator:
-    mask = None if operator.mask is None else operator.mask.to(device)
-    return SenseOperator(operator.maps.to(device), mask)

@@ -42,7 +42,6 @@ class GSURE(EveryLevel):
     divergence: Divergence = "exact"
 
     pair: ClassVar[Pair] = "nothing"
-    of_spectra: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -56,6 +56,11 @@ class SenseOperator:
             total = part if total is None else total + part
         return total if self.soft else total[..., 0, :, :]
 
+    def to(self, device: str) -> "SenseOperator":
+        """Return the operator of torch tensors on a device."""
+        mask = None if self.mask is None else self.mask.to(device)
+        return SenseOperator(self.maps.to(device), mask, self.soft)
+
     @cached_property
     def _soft_maps(self) -> Array:
         """The maps with an axis of sets."""

@@ -46,6 +46,17 @@ class SenseSampling:
         inverse = xp.where(power > 0, 1 / xp.where(power > 0, power, 1.0), 0.0)
         return self.spectrum(self.operator.adjoint(data)) * xp.astype(inverse, data.dtype)
 
+    def variance(self, of_components: Array) -> Array:
+        """Return the variance of V z `(..., y, x)` in pixels, for components apart of this one."""
+        power = namespace(of_components).abs(self.vectors) ** 2
+        return self._images(power @ self._systems(of_components), of_components)
+
+    def to(self, device: str) -> "SenseSampling":
+        """Return the decomposition of torch tensors on a device."""
+        return SenseSampling(
+            self.operator.to(device), self.vectors.to(device), self.singular_values.to(device)
+        )
+
     def _systems(self, images: Array) -> Array:
         """Return the pixels of each small problem, `(rows, apart, aliases, images)`."""
         xp = namespace(images)

@@ -3,11 +3,14 @@
 import dataclasses
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from kspace_denoise.networks import UNetConfig
-from kspace_denoise.settings import check_kinds, check_names
+from kspace_denoise.settings import check_choice, check_kinds, check_names
 from kspace_denoise.symmetry import SYMMETRIES
+
+Domain = Literal["image", "svd"]
+DOMAINS: tuple[str, ...] = get_args(Domain)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +25,9 @@ class TrainConfig:
     hyper-parameters of the method, for example `{"levels": "uniform"}`; `paper = true` takes
     the paper's values, a network that estimates the image itself, phase and all, and one pass;
     its size and the optimiser stay what they are here. `vst` stabilises the variance of magnitude
-    images before the network sees them, and undoes that without bias behind it.
+    images before the network sees them, and undoes that without bias behind it. `domain = "svd"`
+    corrupts what the coils see of an image with noise of its own covariance, component by component
+    of the scan's singular value decomposition, where "image" takes SENSE images for white.
     On a CPU a batch is computed in `parts`, side by side where there are cores; the result does not
     depend on the cores. `compile` has torch compile the network, which takes minutes (and on a
     CPU a C++ compiler) before the first step and pays in runs of hours.
@@ -43,11 +48,13 @@ class TrainConfig:
     checkpoint_seconds: float = 30.0
     symmetries: int | None = None
     vst: bool = False
+    domain: Domain = "image"
     parts: int = 2
     compile: bool = False
 
     def __post_init__(self) -> None:
         check_kinds(TrainConfig, vars(self))
+        check_choice("domain", self.domain, DOMAINS)
         names = ("minutes", "batch", "patch", "learning_rate", "warmup", "clip", "parts")
         positive = {name: getattr(self, name) for name in names}
         if self.steps is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,17 +10,12 @@ import torch
 from torch import Tensor
 
 from kspace_denoise import recon
-from kspace_denoise.arrays import Array
 from kspace_denoise.objectives.coil_batch import CoilBatch, Measured
-from kspace_denoise.recon.sense_operator import (
-    SenseOperator,
-    sampling_mask,
-    unit_maps,
-    varying_axes,
-)
+from kspace_denoise.recon.sense_operator import SenseOperator, sampling_mask, unit_maps
 from kspace_denoise.recon.spectral import noise_of_components
 from kspace_denoise.recon.spectral_sense import SenseSampling, decompose
 from kspace_denoise.recon.whitened import slices_of, whitened
+from kspace_denoise.spectral_stage import check_decomposable
 from kspace_denoise.stages import spread_slices, whiten_slice
 from kspace_denoise.symmetry import rotate_phase
 from kspace_denoise.training.images import checksum
@@ -27,6 +23,8 @@ from kspace_denoise.training.lattice import lattice_within
 from kspace_denoise.training.mask_density import mask_density
 from kspace_denoise.training.spectra import scan_of, warn_of_loud, white_noise
 from kspace_denoise.training.subjects import Subject
+
+_BYTES_KEPT = 2**30
 
 
 class Measurement(NamedTuple):
@@ -44,15 +42,21 @@ class Measurement(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Measurements:
-    """Slices of one matrix size, of any number of coils, whose masks may all differ."""
+    """Slices of one matrix size, of any number of coils, whose masks may all differ.
+
+    `by_lattice`: of masks that hold a lattice only that is decomposed, see `lattice_within`.
+    """
 
     slices: tuple[Measurement, ...]
+    by_lattice: bool = True
 
     channels = 2
     contrasts = 0
 
     @classmethod
-    def collect(cls, measurements: Iterable[Measurement]) -> "Measurements":
+    def collect(
+        cls, measurements: Iterable[Measurement], by_lattice: bool = True
+    ) -> "Measurements":
         """Collect slices.
 
         Raises:
@@ -68,7 +72,7 @@ class Measurements:
                 "from, and a batch holds one size; train on one"
             )
         warn_of_loud([1 / one.rms for one in given])
-        return cls(given)
+        return cls(given, by_lattice)
 
     @property
     def largest_noise(self) -> float:
@@ -77,8 +81,8 @@ class Measurements:
         That of one coil, then, is the largest of all. The median of a few slices, in units of the
         root mean square of each image.
         """
-        few = [self.slices[i] for i in spread_slices(len(self.slices))]
-        return float(np.median([_reach(one) for one in few]))
+        few = spread_slices(len(self.slices))
+        return float(np.median([_reach(self.slices[i], self.shown(i)) for i in few]))
 
     def identity(self) -> dict[str, Any]:
         """Return what tells these slices from others, and their order, ready for JSON."""
@@ -91,10 +95,29 @@ class Measurements:
         angles = 2 * torch.pi * torch.rand(count, generator=generator)
         return CoilBatch(
             tuple(
-                _in_unit(self.slices[int(index)], angle)
+                _in_unit(self.slices[int(index)], self.shown(int(index)), angle)
                 for index, angle in zip(chosen, angles, strict=True)
             )
         )
+
+    def shown(self, index: int) -> SenseSampling:
+        """Return the decomposition of a slice; of as many as fit into a GiB they are kept."""
+        found = self._kept.get(index)
+        if found is None:
+            found = self._decomposed(self.slices[index])
+            if (len(self._kept) + 1) * found.vectors.nbytes <= _BYTES_KEPT:
+                self._kept[index] = found
+        return found
+
+    @cached_property
+    def _kept(self) -> dict[int, SenseSampling]:
+        return {}
+
+    def _decomposed(self, one: Measurement) -> SenseSampling:
+        if one.mask is None or not self.by_lattice:
+            return decompose(SenseOperator(one.maps, one.mask))
+        line = lattice_within(one.mask.reshape(-1))
+        return decompose(SenseOperator(one.maps, line.reshape(one.mask.shape)))
 
 
 def training_measurements(
@@ -114,7 +137,7 @@ def training_measurements(
             if not kspace.any():
                 continue
             given = scan.slice_mask(index)
-            _check_mask(sampling_mask(given, kspace))
+            check_decomposable(sampling_mask(given, kspace))
             white, maps = whiten_slice(kspace, noise, given, calibration)
             (piece,) = slices_of(whitened(white, unit_maps(maps)[0], given, None))
             mask = np.ones((1, 1), bool) if given is None else given
@@ -129,36 +152,20 @@ def training_measurements(
             )
 
 
-def _in_unit(one: Measurement, angle: Tensor) -> Measured:
+def _in_unit(one: Measurement, shown: SenseSampling, angle: Tensor) -> Measured:
     """Return a slice in units of its image, turned by a phase."""
     return Measured(
         rotate_phase(one.kspace[None] / one.rms, angle[None])[0],
         1 / one.rms,
         one.density,
         SenseOperator(one.maps, one.mask),
-        _shown(one),
+        shown,
     )
 
 
-def _shown(one: Measurement) -> SenseSampling:
-    """Decompose what a slice shows, by its lattice alone where it has one: a small problem."""
-    if one.mask is None:
-        return decompose(SenseOperator(one.maps))
-    line = lattice_within(one.mask.reshape(-1))
-    return decompose(SenseOperator(one.maps, line.reshape(one.mask.shape)))
-
-
-def _reach(one: Measurement) -> float:
+def _reach(one: Measurement, shown: SenseSampling) -> float:
     """Return the noise up to which as many components are seen as the mask has samples."""
-    noise = noise_of_components(_shown(one), 1 / one.rms).flatten()
+    noise = noise_of_components(shown, 1 / one.rms).flatten()
     finite = noise[noise.isfinite()].sort().values
     share = 1.0 if one.mask is None else float(one.mask.mean())
     return float(finite[min(len(finite), max(1, round(share * noise.numel()))) - 1])
-
-
-def _check_mask(mask: Array | None) -> None:
-    if mask is not None and len(varying_axes(mask)) > 1:
-        raise ValueError(
-            "a mask varies along both axes, and what several coils see through it cannot be taken "
-            "apart into components: train on scans whose masks are constant along one axis"
-        )

@@ -10,14 +10,15 @@ import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import differentiate_twice
-from kspace_denoise.objectives import GSURE, Objective, make_objective
+from kspace_denoise.objectives import C2S, GSURE, Objective, make_objective
 from kspace_denoise.scan import Scan
 from kspace_denoise.stages import Stage, check_stage
-from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.config import Domain, TrainConfig
 from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_spectra
+from kspace_denoise.training.spectral_images import SpectralImages
 from kspace_denoise.training.subjects import (
     Recipe,
     Subject,
@@ -25,7 +26,7 @@ from kspace_denoise.training.subjects import (
     gather,
     known_subjects,
 )
-from kspace_denoise.training.trainer import Report, Trainer
+from kspace_denoise.training.trainer import Report, Trainer, TrainingData
 
 FOLLOWS = ("contrasts", "direct", "target_level", "phase_width")
 """Settings of the network that follow from the method, the paper's mode and the data."""
@@ -74,10 +75,10 @@ def train(
     subjects = gather(scans, targets, contrasts)
     check_targets(method, objective, subjects)
     config = _fitted(config, objective, start, len(subjects[0].contrasts))
-    images = _gathered(objective, subjects, recipe)
+    images = _gathered(objective, subjects, recipe, config.domain)
     objective, config = _fit_to_data(objective, config, images)
     network = build_network(config.network, images.channels, seed)
-    if not isinstance(images, NoisyImages):
+    if isinstance(objective, GSURE):
         differentiate_twice(network)
     if start is not None:
         _check_start(start, images.channels)
@@ -108,27 +109,49 @@ def train(
 
 
 def _gathered(
-    objective: Objective[Any], subjects: list[Subject], recipe: Recipe
-) -> NoisyImages | Spectra | Measurements:
+    objective: Objective[Any], subjects: list[Subject], recipe: Recipe, domain: Domain
+) -> TrainingData:
     """Return what an objective learns from: images, or k-space of one coil or of several.
 
     Raises:
         ValueError: as `known_subjects`, `training_examples`, `training_spectra` and
-            `training_measurements`.
+            `training_measurements`, or if the method does not work in the domain.
     """
-    if not getattr(objective, "of_spectra", False):
+    of_kspace = isinstance(objective, GSURE) or domain == "svd"
+    if not of_kspace:
         subjects = known_subjects(subjects, recipe)
         return NoisyImages.from_examples(training_examples(subjects, recipe))
     if recipe.stage != "after-sense" or recipe.vst:
         raise ValueError(
-            "this method learns from k-space itself: leave stage at 'after-sense' and vst out"
+            "this training learns from k-space itself: leave stage at 'after-sense' and vst out"
         )
+    if domain == "svd":
+        check_svd(objective)
+        return SpectralImages.collect(training_measurements(subjects, recipe.calibration))
     sources = [subject.source for subject in subjects]
     if any(isinstance(source, Scan) and source.kspace.shape[1] > 1 for source in sources):
-        if isinstance(objective, GSURE):
-            objective.check_coils()
+        assert isinstance(objective, GSURE)
+        objective.check_coils()
         return Measurements.collect(training_measurements(subjects, recipe.calibration))
     return Spectra.collect(training_spectra(subjects))
+
+
+def check_svd(objective: Objective[Any]) -> None:
+    """Refuse a method that cannot learn with `domain = "svd"`.
+
+    Raises:
+        ValueError: naming what can.
+    """
+    if not isinstance(objective, C2S):
+        raise ValueError(
+            "domain = 'svd' is for c2s, whose corruption it colours; gsure works in the singular "
+            "value decomposition by itself, and the other methods work on images"
+        )
+    if objective.levels != "log-normal":
+        raise ValueError(
+            f"levels is {objective.levels!r}: with domain = 'svd' levels are shares of the noise, "
+            "'log-normal'"
+        )
 
 
 def _fitted(
@@ -183,11 +206,13 @@ def _fitted(
 def _fit_to_data(
     objective: Objective[Any],
     config: TrainConfig,
-    images: NoisyImages | Spectra | Measurements,
+    images: TrainingData,
 ) -> tuple[Objective[Any], TrainConfig]:
     """Take from the images what an objective takes from them, and note it in the config."""
     fit = getattr(objective, "fit", None)
     if fit is None:
+        return objective, config
+    if isinstance(images, SpectralImages):
         return objective, config
     known = images.images if isinstance(images, NoisyImages) else images.largest_noise
     fitted: Objective[Any] = fit(known)

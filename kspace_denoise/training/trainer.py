@@ -20,6 +20,9 @@ from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements
 from kspace_denoise.training.parts import Parts, mixed_seed
 from kspace_denoise.training.spectra import Spectra
+from kspace_denoise.training.spectral_images import SpectralImages
+
+TrainingData = NoisyImages | Spectra | Measurements | SpectralImages
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
@@ -52,7 +55,7 @@ class Trainer:
         self,
         network: nn.Module,
         objective: Objective[Any],
-        images: NoisyImages | Spectra | Measurements,
+        images: TrainingData,
         config: TrainConfig,
         seed: int = 0,
         device: str = "cpu",

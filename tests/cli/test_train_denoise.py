@@ -116,7 +116,9 @@ def test_bad_scans(tmp_path: Path, config: Path, kind: str) -> None:
 def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     assert "there is: c2s" in fail("train", "ddm2", scan_file, "--out", out)
-    assert "now: image" in fail("train", "c2s", scan_file, "--out", out, "--domain", "svd")
+    assert "image or svd" in fail("train", "c2s", scan_file, "--out", out, "--domain", "k")
+    words = ("train", "noise2void", scan_file, "--out", out, "--domain", "svd")
+    assert "domain = 'svd' is for c2s" in fail(*words)
     assert "expected before-sense or" in fail(
         "train", "c2s", scan_file, "--out", out, "--stage", "sense"
     )
