@@ -6,7 +6,8 @@ import numpy as np
 
 import kspace_denoise as kd
 from benchmarks.diffusion.phantoms import FIRST, SHAPE, Numpy, head, mask_record
-from kspace_denoise import sim
+from kspace_denoise import recon, sim
+from kspace_denoise.fourier import ifft2c
 
 COILS = 8
 
@@ -21,7 +22,8 @@ def coil_scan(
 ) -> tuple[kd.Scan, Numpy]:
     """Return slices of correlated coils, each with its own mask, and the truth `(slices, y, x)`.
 
-    One covariance for all, of which the geometric mean over the coils is 2 `sigma`²: about that is
+    The truth is the root sum of squares of the coil images without noise, largest value 1. One
+    covariance for all, of which the geometric mean over the coils is 2 `sigma`²: about that is
     the noise of a fully sampled SENSE image through maps of unit norm.
     """
     chosen = list(numbers)
@@ -29,15 +31,17 @@ def coil_scan(
     psi = psi * (2 * sigma**2 / np.exp(np.linalg.slogdet(psi)[1] / COILS))
     draw = np.random.default_rng
     kspace = np.empty((len(chosen), COILS, *SHAPE), np.complex64)
-    truth = np.empty((len(chosen), *SHAPE), np.complex64)
+    truth = np.empty((len(chosen), *SHAPE), np.float32)
     masks = np.empty((len(chosen), 1, SHAPE[1]), bool)
     for row, number in enumerate(chosen):
-        drawn = head(split, number, COILS)
-        truth[row] = drawn.image
+        clean = head(split, number, COILS).kspace
+        combined = recon.rss(ifft2c(clean))
+        scale = 1 / combined.max()
+        truth[row] = scale * combined
         masks[row] = sim.mask(
             kind, SHAPE, acceleration, calibration, draw([FIRST[split], number, 3])
         )[:1]
-        noisy = sim.add_noise(drawn.kspace, psi, seed=draw([FIRST[split], number, 4]))
+        noisy = sim.add_noise(scale * clean, psi, seed=draw([FIRST[split], number, 4]))
         kspace[row] = noisy * masks[row]
     header = mask_record(kind, acceleration, calibration)
     scan = kd.Scan(kspace=kspace, mask=masks, noise_covariance=psi, header=header)
