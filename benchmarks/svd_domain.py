@@ -2,8 +2,9 @@
 
 Phantom heads, 8 correlated coils, every R-th line and 12 calibration lines, a mask for each slice.
 Trained on noisy slices alone, whole slices for both, the same steps, images without and with the
-penalty of SENSE (the better noisy image on 3 validation slices of λ = 0.003 to 0.3); scored against the truth on
-others: PSNR and SSIM of the magnitude, data range the largest magnitude of the slice (1).
+penalty of SENSE (the best noisy image on 3 validation slices, of λ = 0.003 to 0.3); scored against
+the truth on others: PSNR and SSIM of the magnitude, data range the largest magnitude of the slice
+(1).
 
     python benchmarks/svd_domain.py --work WORK --json svd_domain.json
 """

@@ -1,0 +1,71 @@
+"""Denoising error over noise levels: GSURE, oracle and naive training (the paper's Figure 4).
+
+Unseen phantom slices, full and clean, with white noise of DDPM's levels from the smallest that all
+were trained at. Mean square error per real component over the mean square of the image.
+
+    python -m benchmarks.diffusion.levels --work WORK --json diffusion_levels.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.diffusion.phantoms import Numpy, head
+from benchmarks.diffusion.priors import SMALLEST, STEPS, trained
+from kspace_denoise.objectives.diffusion_levels import ddpm_table
+from kspace_denoise.random import complex_normal
+
+NAMES = ("oracle", "gsure", "naive")
+SLICES, LEVELS, BATCH = 64, 16, 16
+
+
+def errors(name: str, images: Numpy, levels: list[float], work: Path, steps: int) -> Numpy:
+    """Return the error of a prior, `(levels, slices)`; noise is the same for all priors."""
+    prior = trained(name, work, steps).prior(1.0)
+    found = np.empty((len(levels), len(images)))
+    for row, level in enumerate(levels):
+        generator = np.random.default_rng([row, 7])
+        noise = complex_normal(images.shape, images, generator)
+        noisy = images + np.float32(level) * noise
+        for first in range(0, len(images), BATCH):
+            part = slice(first, first + BATCH)
+            off = np.abs(prior(noisy[part], level) - images[part]) ** 2
+            found[row, part] = off.mean(axis=(1, 2))
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="where trained networks are kept")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--slices", type=int, default=SLICES)
+    parser.add_argument("--json", type=Path, help="write the numbers here as well")
+    arguments = parser.parse_args()
+    images = np.stack([head("test", number).image for number in range(arguments.slices)])
+    images /= np.sqrt(np.mean(np.abs(images) ** 2, axis=(1, 2), keepdims=True))
+    times = np.linspace(0, 999, LEVELS).round().astype(int)
+    levels = [float(level) for level in ddpm_table(SMALLEST)[times]]
+    mean = {
+        name: errors(name, images, levels, arguments.work, arguments.steps).mean(axis=1)
+        for name in NAMES
+    }
+    print("| level | oracle | GSURE | over the oracle | naive | over the oracle |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for row, level in enumerate(levels):
+        oracle, gsure, naive = (mean[name][row] for name in NAMES)
+        print(
+            f"| {level:.3f} | {oracle:.5f} | {gsure:.5f} | {gsure / oracle - 1:+.1%} "
+            f"| {naive:.5f} | {naive / oracle - 1:+.1%} |"
+        )
+    ratio = mean["gsure"] / mean["oracle"] - 1
+    print(f"GSURE over the oracle: mean {ratio.mean():+.1%}, worst {ratio.max():+.1%}")
+    if arguments.json:
+        result = {"levels": levels, **{name: list(map(float, mean[name])) for name in NAMES}}
+        arguments.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
