@@ -28,7 +28,7 @@ from kspace_denoise.fourier import ifft2c
 
 SAMPLES = 8
 PENALTIES = {"l1-wavelet": recon.l1_wavelet, "tv": recon.tv}
-LAMBDAS = (0.3, 1.0, 3.0, 10.0, 30.0)
+LAMBDAS = (0.1, 0.3, 1.0, 3.0, 10.0)
 SAMPLERS: dict[str, Callable[..., recon.Posterior]] = {
     "ddrm": recon.ddrm,
     "split-gibbs": recon.split_gibbs,

@@ -36,6 +36,8 @@ class Settings(NamedTuple):
     prior: Denoiser | None = None
     """What a sampler asks for the clean image."""
     samples: int = SAMPLES
+    keep_samples: bool = False
+    """Whether the samples themselves are returned beside their mean and spread."""
 
 
 class Method(NamedTuple):
@@ -179,9 +181,11 @@ def _drawn(
         seed=settings.seed,
     )
     images = {"reconstruction": over_strength(found.mean, strength)}
-    if found.std is None:
-        return images
-    return {**images, "posterior_std": over_strength(found.std, strength)}
+    if found.std is not None:
+        images["posterior_std"] = over_strength(found.std, strength)
+    if settings.keep_samples:
+        images["posterior_samples"] = over_strength(found.samples, strength)
+    return images
 
 
 METHODS = {

@@ -1,6 +1,7 @@
 """`kspace-denoise reconstruct`: images from k-space, with their noise map, slice by slice."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -46,6 +47,9 @@ from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise, check_cartesian
 
+if TYPE_CHECKING:
+    from kspace_denoise.cli.pictures import Pictures
+
 
 @command("kspace-denoise reconstruct brain.h5 image.h5 --method sense")
 @click.argument("source", metavar="IN", type=PATH)
@@ -76,6 +80,17 @@ from kspace_denoise.stages import KnownNoise, check_cartesian
     metavar="N",
     help=f"How many images a sampler draws of each slice.  [default: {SAMPLES}]",
 )
+@click.option(
+    "--keep-samples",
+    is_flag=True,
+    help="Write the images that a sampler draws as well, as `posterior_samples`.",
+)
+@click.option(
+    "--report",
+    type=PATH,
+    metavar="DIR",
+    help="Write a page with pictures there: images, their spread or noise, samples.",
+)
 @noise_option()
 @readout_option()
 @seed_option()
@@ -89,6 +104,8 @@ def reconstruct(
     penalty: float | None,
     model: Path | None,
     samples: int | None,
+    keep_samples: bool,
+    report: Path | None,
     crop: str | None,
     oversampling: bool,
     noise_file: Path | None,
@@ -105,13 +122,9 @@ def reconstruct(
     each real component. Images have the unit of the raw data. They are not cropped unless --crop or
     --remove-oversampling says so.
     """
-    _check_method(method)
-    if penalty is not None and not METHODS[method].has_penalty:
-        raise click.UsageError(f"--lambda: {method} has no penalty")
-    if replicas and not METHODS[method].has_penalty:
-        raise click.UsageError(f"--replicas: {method} needs none")
+    _check_method(method, penalty, replicas)
     check_paths(output, source, noise_file, model)
-    prior = _prior(method, model, samples, device)
+    prior = _prior(method, model, samples, keep_samples, device)
     scan = read_scan(source)
     scan = with_readout(scan, readout)
     if method != "sense":
@@ -121,10 +134,8 @@ def reconstruct(
     if prior is not None and noise is not None:
         for sentence in noise_warnings(noise):
             note(f"{source}: {sentence}; {method} takes it for white")
-    if oversampling and noise is None:
-        scan = remove_oversampling(scan)
-    elif oversampling and noise is not None:
-        scan, noise = without_oversampling(scan, noise)
+    if oversampling:
+        scan, noise = _smaller(scan, noise)
     size = crop_size(crop, scan)
     record = provenance.record(
         command_line(),
@@ -142,21 +153,44 @@ def reconstruct(
         noise=None if noise is None else noise.source,
         source_provenance=scan.header.get("provenance"),
     )
-    settings = Settings(noise, calibration, replicas, seed, penalty, prior, samples or SAMPLES)
+    keep = prior is not None and (keep_samples or report is not None)
+    many = samples or SAMPLES
+    settings = Settings(noise, calibration, replicas, seed, penalty, prior, many, keep)
+    pictures = None if report is None else _pictures(len(scan.kspace))
     with formats.image_writer(output, len(scan.kspace)) as writer:
-        done = _write_slices(writer, scan, method, settings, size, device)
+        done = _write_slices(writer, scan, method, settings, size, device, keep_samples, pictures)
         record["sigma"] = done.sigma
         writer.write_header({**image_header(scan.header), "provenance": record})
     click.echo(done.line(output, len(scan.kspace)))
+    if report is not None and pictures is not None:
+        pictures.write(report, source, method, record)
+        click.echo(f"report: {report / 'report.html'}")
 
 
-def _check_method(method: str) -> None:
-    if method in METHODS:
-        return
-    raise click.UsageError(f"--method {method} is no method; there is {', '.join(METHODS)}")
+def _pictures(slices: int) -> "Pictures":
+    """Return what collects pictures; matplotlib takes its time to load."""
+    from kspace_denoise.cli.pictures import Pictures
+
+    return Pictures(slices)
 
 
-def _prior(method: str, model: Path | None, samples: int | None, device: str) -> Denoiser | None:
+def _check_method(method: str, penalty: float | None, replicas: int) -> None:
+    if method not in METHODS:
+        raise click.UsageError(f"--method {method} is no method; there is {', '.join(METHODS)}")
+    if penalty is not None and not METHODS[method].has_penalty:
+        raise click.UsageError(f"--lambda: {method} has no penalty")
+    if replicas and not METHODS[method].has_penalty:
+        raise click.UsageError(f"--replicas: {method} needs none")
+
+
+def _smaller(scan: Scan, noise: KnownNoise | None) -> tuple[Scan, KnownNoise | None]:
+    """Return the scan without oversampling, and its noise."""
+    return (remove_oversampling(scan), None) if noise is None else without_oversampling(scan, noise)
+
+
+def _prior(
+    method: str, model: Path | None, samples: int | None, keep_samples: bool, device: str
+) -> Denoiser | None:
     """Return the denoiser that a sampler needs, None for other methods.
 
     Raises:
@@ -164,6 +198,8 @@ def _prior(method: str, model: Path | None, samples: int | None, device: str) ->
         ValueError: if it was not trained at every noise level.
     """
     if not METHODS[method].samples:
+        if keep_samples:
+            raise click.UsageError(f"--keep-samples: {method} draws none; {SAMPLERS} do")
         if model is not None:
             raise click.UsageError(f"--model: {method} uses no denoiser; {SAMPLERS} do")
         if samples is not None:
@@ -194,6 +230,8 @@ def _write_slices(
     settings: Settings,
     size: tuple[int, int] | None,
     device: str,
+    keep_samples: bool,
+    pictures: "Pictures | None",
 ) -> Written:
     """Reconstruct slice by slice, and add up what was written. Blank slices stay zero."""
     done = Written()
@@ -207,6 +245,10 @@ def _write_slices(
         else:
             found = METHODS[method].run(to_device(kspace, device), scan.slice_mask(index), settings)
         images = cropped(found, size)
+        if pictures is not None:
+            pictures.add(index, images)
+        if not keep_samples:
+            images.pop("posterior_samples", None)
         writer.write(index, **images)
         done.add(next(iter(images.values())), images.get("noise_sigma"))
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:

@@ -7,6 +7,7 @@ from kspace_denoise.recon.coil_calibration import espirit
 from kspace_denoise.recon.combine import rss
 from kspace_denoise.recon.ddrm import ddrm
 from kspace_denoise.recon.dds import dds
+from kspace_denoise.recon.generation import generate
 from kspace_denoise.recon.gridding import gridding
 from kspace_denoise.recon.joint_sense import jsense
 from kspace_denoise.recon.koay import Koay, koay
@@ -45,6 +46,7 @@ __all__ = [
     "estimate_noise",
     "estimate_sigma",
     "g_factor",
+    "generate",
     "gridding",
     "inverse_vst",
     "jsense",

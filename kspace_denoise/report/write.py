@@ -23,17 +23,20 @@ def write_report(folder: Path, experiments: list[Experiment], provenance: dict[s
     """
     last = experiments[-1]
     sections = [_section(folder, number, e) for number, e in enumerate(experiments, start=1)]
+    page = render("report.html", sections=reversed(sections), provenance=to_json(provenance))
+    write_text(folder / "report.html", page)
+    write_text(folder / "results.json", to_json(last.rows()))
+    write_text(folder / "slices.json", to_json(last.slice_rows()))
+    write_text(folder / "provenance.json", to_json(provenance))
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template of this folder."""
     environment = Environment(
         loader=PackageLoader("kspace_denoise.report", "."), autoescape=select_autoescape()
     )
     environment.filters["number"] = _number
-    page = environment.get_template("report.html").render(
-        sections=reversed(sections), provenance=to_json(provenance)
-    )
-    _write(folder / "report.html", page)
-    _write(folder / "results.json", to_json(last.rows()))
-    _write(folder / "slices.json", to_json(last.slice_rows()))
-    _write(folder / "provenance.json", to_json(provenance))
+    return environment.get_template(template).render(**values)
 
 
 def _section(folder: Path, number: int, experiment: Experiment) -> dict[str, Any]:
@@ -41,7 +44,9 @@ def _section(folder: Path, number: int, experiment: Experiment) -> dict[str, Any
     pictures = {f"slice-{i + 1}": figures.comparison(experiment, i) for i in shown}
     pictures["residuals"] = figures.residuals(experiment, 0)
     pictures["training"] = figures.training_curves(experiment.curves())
-    encoded = {name: _save(folder / f"{number}-{name}.png", f) for name, f in pictures.items()}
+    encoded = {
+        name: save_picture(folder / f"{number}-{name}.png", f) for name, f in pictures.items()
+    }
     return {
         "title": experiment.title,
         "story": experiment.story,
@@ -54,7 +59,7 @@ def _section(folder: Path, number: int, experiment: Experiment) -> dict[str, Any
     }
 
 
-def _save(path: Path, figure: Figure) -> str:
+def save_picture(path: Path, figure: Figure) -> str:
     """Write a picture and return it as a data address."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
@@ -63,7 +68,8 @@ def _save(path: Path, figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file, which appears by rename."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -1,9 +1,11 @@
 """`reconstruct`: images in the unit of the raw data, with a noise map that is true."""
 
 import importlib
+import json
 from pathlib import Path
 
 import h5py
+import matplotlib.image
 import numpy as np
 import pytest
 import torch
@@ -255,6 +257,31 @@ def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
         assert spread[inside].min() > 0
 
 
+def test_a_report_shows_images_their_spread_and_samples(scan_file: Path) -> None:
+    folder = scan_file.with_name("page")
+    words = ["--method", "dds", *prior_for("dds", scan_file.parent), "--report", folder]
+    images = reconstructed(scan_file, *words, "--keep-samples")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "posterior for split-gibbs" in page
+    assert page.count("data:image/png;base64") == len(images.data)
+    assert json.loads((folder / "provenance.json").read_text())["parameters"]["method"] == "dds"
+    picture = matplotlib.image.imread(folder / "slice-0.png")
+    for side in (picture[:, : picture.shape[1] // 2], picture[:, picture.shape[1] // 2 :]):
+        assert side[..., :3].std() > 0.1  # no empty panels
+    with h5py.File(scan_file.with_name("image.h5")) as file:
+        samples = file["posterior_samples"][:]
+        assert samples.shape == (len(images.data), 2, *images.data.shape[1:])
+        np.testing.assert_allclose(samples.mean(axis=1), images.data, rtol=1e-4, atol=1e-5)
+
+
+def test_a_report_of_sense_shows_the_noise_map(scan_file: Path) -> None:
+    folder = scan_file.with_name("page")
+    reconstructed(scan_file, "--method", "sense", "--report", folder)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "posterior" not in page.split("Provenance")[0]
+    assert (folder / "slice-0.png").exists()
+
+
 def test_a_sampler_tells_of_noise_that_is_not_white(scan_file: Path) -> None:
     output = scan_file.with_name("image.h5")
     words = ["--method", "ddrm", *prior_for("ddrm", scan_file.parent), *CPU]
@@ -290,6 +317,7 @@ def test_a_denoiser_of_one_level_is_no_prior(scan_file: Path) -> None:
         (["--method", "ddrm", "--model", "x"], "x"),
         (["--method", "sense", "--model", "x"], "--model: sense uses no denoiser"),
         (["--method", "sense", "--samples", 8], "--samples: sense draws none"),
+        (["--method", "tv", "--keep-samples"], "--keep-samples: tv draws none"),
     ],
 )
 def test_refusals(scan_file: Path, options: list[object], message: str) -> None:

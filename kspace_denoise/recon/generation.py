@@ -1,0 +1,81 @@
+"""Images out of nothing: what a denoiser of every noise level believes in."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kspace_denoise.arrays import Array, namespace
+from kspace_denoise.random import Seed, complex_normal, numpy_generator
+from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
+from kspace_denoise.recon.posterior import Denoise
+
+
+def generate(
+    denoise: Denoise,
+    shape: tuple[int, int],
+    *,
+    rms: float = 1.0,
+    steps: int = 50,
+    eta: float = 0.0,
+    samples: int = 8,
+    seed: Seed = 0,
+    levels: Sequence[float] | None = None,
+) -> Array:
+    """Draw images `(samples, y, x)`, complex64 of numpy, from the prior of a denoiser.
+
+    From pure noise down through noise levels: by DDIM (`eta` = 0; Song, Meng, Ermon, ICLR 2021), by
+    the ancestral sampling of DDPM (1; Ho et al., NeurIPS 2020), or between.
+
+    Args:
+        denoise: `denoise(x, sigma)` returns the clean images of x `(samples, y, x)`, as
+            `Denoiser.prior(rms)` does; sigma is the noise of x per real component.
+        shape: `(y, x)`.
+        rms: root mean square of the magnitude of the images, the unit of the levels.
+        steps: how many of the levels of DDPM's linear schedule, 10 to 100 are usual.
+        eta: share of the noise that is new in each step, 0 to 1.
+        samples: number of images.
+        seed: integer or generator.
+        levels: noise levels in the unit of the image in place of `steps`, falling, without 0.
+
+    Raises:
+        ValueError: if an option is out of its range, or the denoiser returns another shape.
+    """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta is {eta}, expected 0 to 1")
+    if samples < 1 or not rms > 0:
+        raise ValueError(
+            f"samples is {samples} and rms {rms}, expected at least 1 and a positive number"
+        )
+    falling = [rms * x for x in ddpm_levels(steps)] if levels is None else check_levels(levels)
+    generator, image = numpy_generator(seed), np.zeros(1, np.complex64)
+
+    def noise() -> Array:
+        return complex_normal((samples, *shape), image, generator)
+
+    return ddim(denoise, falling[0] * noise(), falling, eta, noise)
+
+
+def ddim(
+    denoise: Denoise, x: Array, levels: Sequence[float], eta: float, noise: Callable[[], Array]
+) -> Array:
+    """Return clean images of images of noise level `levels[0]`.
+
+    x' = D + √(d'² - s²) (x - D) / d + s n, s = η d' √(1 - d'² / d²), from the level d to d'. Behind
+    the last level stands D itself.
+    """
+    for level, following in itertools.pairwise(levels):
+        clean = _checked(denoise(x, level), x)
+        added = eta * following * (1 - (following / level) ** 2) ** 0.5
+        kept = (following**2 - added**2) ** 0.5 / level
+        x = clean + kept * (x - clean) + added * noise()
+    return _checked(denoise(x, levels[-1]), x)
+
+
+def _checked(clean: Array, x: Array) -> Array:
+    if clean.shape != x.shape or namespace(clean) is not namespace(x):
+        raise ValueError(
+            f"denoise returned {type(clean).__name__} {getattr(clean, 'shape', '')} for images "
+            f"{type(x).__name__} {tuple(x.shape)}, expected the same"
+        )
+    return clean
