@@ -47,7 +47,8 @@ class Denoiser:
     @property
     def contrasts(self) -> int:
         """How many other contrasts of each slice it looks at beside the noisy image."""
-        return self.config.network.contrasts
+        own = getattr(self.objective, "mask_aware", False)  # a mask that it is shown counts as one
+        return self.config.network.contrasts - int(own)
 
     @property
     def domain(self) -> str:

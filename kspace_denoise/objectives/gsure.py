@@ -34,12 +34,16 @@ class GSURE(EveryLevel):
     is then nsr² or d² (`divergence = "exact"`); "paper" is that of the paper's equation 10 for
     both, (1 - ᾱ) / √ᾱ for a divergence by z_d, which is biased.
 
+    `mask_aware` shows the network which components are seen, as one more image, and all of them
+    when it is a prior: the remedy that the paper suggests where components depend on each other.
+
     Of one coil no level may be below the noise of a component that is seen. Several coils have an
     equation of their own, `gsure_coils`.
     """
 
     target: Target = "measurement"
     divergence: Divergence = "exact"
+    mask_aware: bool = False
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -75,10 +79,11 @@ class GSURE(EveryLevel):
         Raises:
             ValueError: naming them.
         """
-        if (self.target, self.divergence) != ("measurement", "exact"):
+        if (self.target, self.divergence, self.mask_aware) != ("measurement", "exact", False):
             raise ValueError(
-                f"target is {self.target!r} and divergence {self.divergence!r}: of several coils, "
-                "which the paper leaves for later, there is 'measurement' with 'exact' alone"
+                f"target is {self.target!r}, divergence {self.divergence!r} and mask_aware "
+                f"{self.mask_aware}: of several coils, which the paper leaves for later, there is "
+                "'measurement' with 'exact' and no mask alone"
             )
 
     def squared_error(
@@ -99,9 +104,10 @@ class GSURE(EveryLevel):
         n = noise_like(batch.seen, generator)
         state = batch.seen + torch.where(seen, d**2 - nsr**2, d**2).clamp(min=0).sqrt() * n
         probe = torch.where(seen, rademacher_like(batch.seen, generator), 0)
+        shown = (seen.to(state.dtype)[:, None],) if self.mask_aware else ()
 
         def estimate(z: Tensor) -> Tensor:
-            clean: Tensor = network(batch.operator.image(z), level)
+            clean: Tensor = network(batch.operator.image(z), level, *shown)
             spectrum: Tensor = batch.operator.spectrum(clean)
             return spectrum
 
@@ -124,6 +130,8 @@ class GSURE(EveryLevel):
         self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
     ) -> Tensor:
         """Return the clean images of noisy ones (batch, y, x), level `sigma` (batch,)."""
+        if self.mask_aware:
+            condition = torch.ones_like(x)[:, None]
         clean: Tensor = network(x, sigma, condition)
         return clean
 

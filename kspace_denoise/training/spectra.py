@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kspace_denoise import recon
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
-from kspace_denoise.recon.spectral import FourierSampling
+from kspace_denoise.recon.spectral import FourierSampling, SpectralOperator
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise, check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
@@ -38,18 +38,27 @@ class Spectrum(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Spectra:
-    """k-space of one size (scans, ky, kx), each in the unit of its image, and E[P] of the masks."""
+    """k-space of one size (scans, ky, kx), each in the unit of its image, and E[P] of the masks.
+
+    `operator` takes it to images and back: the Fourier transform, or `PixelSampling`, with which
+    what is seen of the images are pixels.
+    """
 
     seen: Tensor
     masks: Tensor
     sigmas: Tensor
     density: Tensor
+    operator: SpectralOperator = dataclasses.field(
+        default_factory=lambda: FourierSampling(torch.ones(1))
+    )
 
     channels = 2
     contrasts = 0
 
     @classmethod
-    def collect(cls, spectra: Iterable[Spectrum]) -> "Spectra":
+    def collect(
+        cls, spectra: Iterable[Spectrum], operator: SpectralOperator | None = None
+    ) -> "Spectra":
         """Collect spectra; the probability of each component is its mean over all of them.
 
         Raises:
@@ -79,6 +88,7 @@ class Spectra:
             torch.from_numpy(masks),
             torch.tensor([s.sigma / s.rms for s in given], dtype=torch.float32),
             torch.from_numpy(density.astype(np.float32)),
+            operator or FourierSampling(torch.ones(1)),
         )
 
     @property
@@ -96,7 +106,7 @@ class Spectra:
         angle = 2 * torch.pi * torch.rand(count, generator=generator)
         nsr = torch.where(self.masks[chosen], self.sigmas[chosen, None, None], torch.inf)
         seen = rotate_phase(self.seen[chosen], angle)
-        return SpectralBatch(seen, nsr, self.density, FourierSampling(torch.ones(1)))
+        return SpectralBatch(seen, nsr, self.density, self.operator)
 
 
 def warn_of_loud(noise: list[float]) -> None:

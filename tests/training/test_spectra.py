@@ -9,7 +9,8 @@ import torch
 import kspace_denoise as kd
 from kspace_denoise import sim
 from kspace_denoise.fourier import fft2c
-from kspace_denoise.training.spectra import Spectra, training_spectra
+from kspace_denoise.recon.spectral import PixelSampling
+from kspace_denoise.training.spectra import Spectra, Spectrum, training_spectra
 from kspace_denoise.training.subjects import Subject
 from tests.training.scans import TINY, magnitudes
 
@@ -73,6 +74,28 @@ def test_a_longer_training_lowers_its_loss():
     config = TINY.replace(steps=120, learning_rate=3e-3)
     losses = [loss for _, loss in kd.train("gsure", single_coil(), config=config).record["losses"]]
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])
+
+
+def test_a_network_that_is_shown_the_mask_is_shown_all_as_a_prior(tmp_path):
+    config = TINY.replace(steps=3, objective={"mask_aware": True})
+    denoiser = kd.train("gsure", single_coil(), config=config)
+    assert denoiser.network.network.config.contrasts == 1
+    assert denoiser.contrasts == 0
+    denoiser.save(tmp_path / "model")
+    again = kd.load(tmp_path / "model")
+    image = np.ones((2, *SHAPE), np.complex64)
+    assert np.isfinite(again.prior(1.0)(image, 0.3)).all()
+    weights = denoiser.network.network.others[0].enter.weight
+    assert weights.std() > 0
+
+
+def test_what_is_seen_may_be_pixels():
+    seen, masks = np.ones((3, 8, 8), np.complex64), np.ones((3, 8, 8), bool)
+    masks[0, :4] = False
+    given = [Spectrum(x * m, m, 0.1, 1.0, m) for x, m in zip(seen, masks, strict=True)]
+    found = Spectra.collect(given, PixelSampling(torch.ones(1)))
+    batch = found.draw(2, 8, torch.Generator().manual_seed(0))
+    assert torch.equal(batch.operator.image(batch.seen), batch.seen)
 
 
 def test_blank_slices_are_left_out():
