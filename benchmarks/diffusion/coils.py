@@ -10,6 +10,9 @@ from kspace_denoise import recon, sim
 from kspace_denoise.fourier import ifft2c
 
 COILS = 8
+COIL_SIGMA = 0.02
+"""Of a fully sampled SENSE image, about, whose largest value is 1."""
+COIL_CALIBRATION = 12
 
 
 def coil_scan(

@@ -1,11 +1,12 @@
 """The priors that are compared: one network, the same steps, other data.
 
-    python -m benchmarks.diffusion.priors --work WORK gsure oracle naive
+    python -m benchmarks.diffusion.priors --work WORK gsure oracle naive coils-gsure coils-clean
 
 Each is trained once and kept in WORK; killed, it goes on from its checkpoint.
 """
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 import kspace_denoise as kd
+from benchmarks.diffusion.coils import COIL_CALIBRATION, COIL_SIGMA, coil_scan
 from benchmarks.diffusion.phantoms import SIGMA, TRAINING, single_coil
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.training.trainer import Progress
@@ -46,11 +48,38 @@ def zero_filled() -> kd.Images:
     return kd.Images(data=ifft2c(degraded().kspace[:, 0]), sigma=SIGMA)
 
 
+def degraded_coils() -> kd.Scan:
+    """Return multi-coil scans: noise, every R-th line and 12 calibration lines."""
+    return coil_scan(
+        "train", range(TRAINING), COIL_SIGMA, "equispaced", ACCELERATION, COIL_CALIBRATION
+    )[0]
+
+
+def clean_coils() -> kd.Scan:
+    """Return the same slices without noise and in full."""
+    full = coil_scan("train", range(TRAINING), 1e-5, "equispaced", 1, COIL_CALIBRATION)[0]
+    return dataclasses.replace(full, mask=None)
+
+
 PRIORS = {
     "gsure": Prior("gsure", degraded),
     "oracle": Prior("diffusion", clean),
     "naive": Prior("diffusion", zero_filled),
+    "coils-gsure": Prior("gsure", degraded_coils),
+    "coils-clean": Prior("diffusion", clean_coils),
 }
+
+
+def settings(steps: int, smallest: float) -> kd.TrainConfig:
+    """Return how every prior is trained, at levels from the smallest on."""
+    return kd.TrainConfig(
+        steps=steps,
+        batch=2,
+        patch=128,
+        learning_rate=2e-3,
+        objective={"smallest": smallest},
+        symmetries=1,
+    )
 
 
 def trained(name: str, work: Path, steps: int = STEPS) -> kd.Denoiser:
@@ -61,14 +90,7 @@ def trained(name: str, work: Path, steps: int = STEPS) -> kd.Denoiser:
     work.mkdir(parents=True, exist_ok=True)
     checkpoint = path.with_suffix(".checkpoint")
     prior = PRIORS[name]
-    config = kd.TrainConfig(
-        steps=steps,
-        batch=2,
-        patch=128,
-        learning_rate=2e-3,
-        objective={"smallest": SMALLEST},
-        symmetries=1,
-    )
+    config = settings(steps, SMALLEST)
     with tqdm(total=steps, desc=name, unit="step", mininterval=10) as bar:
 
         def report(progress: Progress) -> None:

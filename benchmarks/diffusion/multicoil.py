@@ -1,0 +1,170 @@
+"""Reconstruction from 8 coils: CG-SENSE, L1-wavelet, and samplers with two priors.
+
+Unseen phantom slices and, where KSPACE_DENOISE_DATA is set, the slice of `brain8ch_full`
+(retrospective undersampling; its full SENSE image is the reference, noise and all). Lines
+equispaced or random, 12 calibration lines, maps by ESPIRiT. Penalties have, for each data set and mask, the λ of 13 whose
+PSNR is best on the very slices that are scored. Samplers draw 8 samples, whose mean is scored. PSNR
+and SSIM of the magnitude, data range the largest value of the reference, the whole image.
+
+    python -m benchmarks.diffusion.multicoil --work WORK --slices 4
+
+Every slice is kept as it is done; killed, it goes on there. `--table` prints what there is.
+"""
+
+import argparse
+import dataclasses
+import functools
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.stats
+
+import kspace_denoise as kd
+from benchmarks.diffusion.coils import COIL_CALIBRATION, COIL_SIGMA, coil_scan
+from benchmarks.diffusion.phantoms import Numpy
+from benchmarks.diffusion.priors import STEPS, trained
+from benchmarks.diffusion.reconstruct import psnr_of
+from kspace_denoise import metrics, sim
+from kspace_denoise.arrays import to_numpy
+from kspace_denoise.cli.methods import METHODS, Settings
+from kspace_denoise.formats.atomic import atomic
+from kspace_denoise.stages import known_noise, reconstruct_slice
+
+KINDS, ACCELERATIONS = ("equispaced", "random"), (4, 6, 8)
+LAMBDAS = tuple(float(f"{x:.3g}") for x in np.geomspace(1e-3, 30, 13))
+PENALTIES = ("sense", "l1-wavelet")
+PRIORS = ("coils-clean", "coils-gsure")
+ROWS = (*PENALTIES, *(f"{s} {p}" for s in ("ddrm", "split-gibbs") for p in PRIORS))
+SAMPLES = 8
+
+
+class Case(NamedTuple):
+    """A data set and a family of masks."""
+
+    data: str
+    kind: str
+    acceleration: int
+
+    @property
+    def name(self) -> str:
+        """For tables and files."""
+        return f"{self.data} {self.kind} R={self.acceleration}"
+
+
+CASES = [Case(d, k, r) for d in ("phantom", "brain") for k in KINDS for r in ACCELERATIONS]
+
+
+def scan(case: Case, number: int) -> tuple[kd.Scan, Numpy]:
+    """Return one undersampled slice as a scan, and its reference `(y, x)`."""
+    if case.data == "phantom":
+        settings = (COIL_SIGMA, case.kind, case.acceleration, COIL_CALIBRATION)
+        one, truth = coil_scan("test", [number], *settings)
+        return one, truth[0]
+    full = brain()
+    kspace = np.asarray(full.kspace[number])
+    noise = known_noise(full)
+    reference = np.abs(to_numpy(reconstruct_slice(kspace, noise).image))
+    seed = np.random.default_rng([number, case.acceleration])
+    grid = kspace.shape[-2:]
+    mask = sim.mask(case.kind, grid, case.acceleration, COIL_CALIBRATION, seed)[:1].astype(bool)
+    one = kd.Scan(kspace=(kspace * mask)[None], mask=mask, noise_covariance=noise.covariance)
+    return one, reference
+
+
+@functools.cache
+def brain() -> kd.Scan:
+    """Return the real scan, with the noise that is measured in it."""
+    found = kd.read(Path(os.environ["KSPACE_DENOISE_DATA"]) / "brain8ch_full.h5")
+    return dataclasses.replace(found, noise_covariance=known_noise(found).covariance)
+
+
+def results(row: str, case: Case, number: int, work: Path, steps: int) -> dict[str, Any]:
+    """Return the scores of a row on one slice, by λ where it has one."""
+    one, reference = scan(case, number)
+    method, _, name = row.partition(" ")
+    noise = known_noise(one)
+    base = Settings(noise, None, 0, 0, None, trained(name, work, steps) if name else None, SAMPLES)
+    found = {}
+    for lam in LAMBDAS if row in PENALTIES else (None,):
+        settings = base._replace(penalty=lam)
+        images = METHODS[method].run(np.asarray(one.kspace[0]), one.slice_mask(0), settings)
+        pair = np.abs(to_numpy(images["reconstruction"])), reference
+        top = float(reference.max())
+        found["" if lam is None else str(lam)] = {
+            "psnr": float(metrics.psnr(*pair, data_range=top)),
+            "ssim": float(metrics.ssim(*pair, data_range=top)),
+        }
+    return found
+
+
+def place(case: Case, row: str, number: int, work: Path) -> Path:
+    """Return the file of a result."""
+    return work / "multicoil" / case.name / f"{row} {number}.json"
+
+
+def work_through(cases: list[Case], rows: list[str], slices: int, work: Path, steps: int) -> None:
+    """Do what is not done yet, slice by slice."""
+    for number in range(slices):
+        for case in [c for c in cases if c.data == "phantom" or number == 0]:
+            for row in rows:
+                path = place(case, row, number, work)
+                if path.exists():
+                    continue
+                started = time.perf_counter()
+                scores = results(row, case, number, work, steps)
+                result = {"scores": scores, "seconds": time.perf_counter() - started}
+                best = max(x["psnr"] for x in scores.values())
+                print(f"{case.name} {row} {number}: {best:.2f} dB", flush=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic(path) as temporary:
+                    temporary.write_text(json.dumps(result))
+
+
+def table(slices: int, work: Path) -> str:
+    """Return the means over the slices that every row has, as Markdown."""
+    lines = ["| scan | slices | " + " | ".join(ROWS) + " |", "| --- " * (len(ROWS) + 2) + "|"]
+    for case in CASES:
+        found: dict[str, dict[int, Any]] = {row: {} for row in ROWS}
+        for row in ROWS:
+            for number in range(slices):
+                path = place(case, row, number, work)
+                if path.exists():
+                    found[row][number] = json.loads(path.read_text())["scores"]
+        common = sorted(set.intersection(*(set(given) for given in found.values())))
+        if not common:
+            continue
+        cells, base = [], psnr_of(found["l1-wavelet"], common)[0]
+        for row in ROWS:
+            psnr, ssim, lam = psnr_of(found[row], common)
+            gain = psnr - base
+            half = ""
+            if len(common) > 1:
+                width = scipy.stats.t.ppf(0.975, len(common) - 1) * scipy.stats.sem(gain)
+                half = f" ± {width:.2f}"
+            at = f", λ {lam}" if lam else ""
+            cells.append(f"{psnr.mean():.2f} ({gain.mean():+.2f}{half}), {ssim:.3f}{at}")
+        lines.append(f"| {case.name} | {len(common)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Reconstruct, score and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="where results are kept")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the priors' training")
+    parser.add_argument("--slices", type=int, default=4)
+    parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
+    parser.add_argument("--table", action="store_true", help="only print what there is")
+    given = parser.parse_args()
+    cases = [c for c in CASES if c.data == "phantom" or "KSPACE_DENOISE_DATA" in os.environ]
+    if not given.table:
+        work_through(cases, list(given.rows), given.slices, given.work, given.steps)
+    print(table(given.slices, given.work))
+
+
+if __name__ == "__main__":
+    main()
