@@ -207,19 +207,29 @@ def image_header(header: dict[str, Any]) -> dict[str, Any]:
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
     """Wrap a loop in a bar on stderr: on a terminal only, after two seconds."""
+    bar: Iterable[T] = _bar(items, description, total, "it")
+    return bar
+
+
+def counter(total: int, description: str, unit: str) -> Any:
+    """Return the same bar, to be counted by hand: a context manager with `update(n)`."""
+    return _bar(None, description, total, unit)
+
+
+def _bar(items: Iterable[T] | None, description: str, total: int | None, unit: str) -> Any:
     from tqdm import tqdm
 
-    bar: Iterable[T] = tqdm(
+    return tqdm(
         items,
         desc=description,
         total=total,
+        unit=unit,
         delay=2,
         leave=False,
         file=sys.stderr,
         **terminal_size(),
         disable=not sys.stderr.isatty(),
     )
-    return bar
 
 
 def terminal_size() -> dict[str, int]:

@@ -38,6 +38,8 @@ class Settings(NamedTuple):
     samples: int = SAMPLES
     keep_samples: bool = False
     """Whether the samples themselves are returned beside their mean and spread."""
+    tick: Callable[[], object] = lambda: None
+    """Called before every call of the prior."""
 
 
 class Method(NamedTuple):
@@ -46,8 +48,13 @@ class Method(NamedTuple):
     run: Callable[[Array, Numpy | None, Settings], ByName]
     uses_noise: bool = True
     has_penalty: bool = False
-    samples: bool = False
-    """Whether it draws samples, with a prior."""
+    calls: int = 0
+    """How often it asks a prior for each slice: more than 0 where it draws samples."""
+
+    @property
+    def samples(self) -> bool:
+        """Whether it draws samples, with a prior."""
+        return self.calls > 0
 
 
 def _rss(kspace: Array, _mask: Numpy | None, _settings: Settings) -> ByName:
@@ -171,11 +178,17 @@ def _drawn(
         )
     white, maps = whiten_slice(kspace, noise, mask, settings.calibration)
     unit, strength = unit_maps(maps)
+    denoise = prior.prior(recon.signal_rms(white, mask))
+
+    def asked(x: Array, sigma: float) -> Array:
+        settings.tick()
+        return denoise(x, sigma)
+
     found = sampler(
         white,
         unit,
         mask,
-        prior.prior(recon.signal_rms(white, mask)),
+        asked,
         noise_covariance=2 * np.eye(white.shape[-3]),
         samples=settings.samples,
         seed=settings.seed,
@@ -194,9 +207,9 @@ METHODS = {
     "sense": Method(_sense, has_penalty=True),
     "l1-wavelet": Method(_l1_wavelet, has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
-    "ddrm": Method(functools.partial(_drawn, recon.ddrm), samples=True),
-    "split-gibbs": Method(functools.partial(_drawn, recon.split_gibbs), samples=True),
-    "dds": Method(functools.partial(_drawn, recon.dds), samples=True),
-    "pigdm": Method(functools.partial(_drawn, recon.pigdm), samples=True),
+    "ddrm": Method(functools.partial(_drawn, recon.ddrm), calls=50),
+    "split-gibbs": Method(functools.partial(_drawn, recon.split_gibbs), calls=240),
+    "dds": Method(functools.partial(_drawn, recon.dds), calls=50),
+    "pigdm": Method(functools.partial(_drawn, recon.pigdm), calls=50),
 }
 SAMPLERS = ", ".join(name for name, method in METHODS.items() if method.samples)

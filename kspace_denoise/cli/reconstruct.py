@@ -12,13 +12,13 @@ from kspace_denoise.cli.common import (
     check_paths,
     command,
     command_line,
+    counter,
     device_option,
     image_header,
     load_noise,
     noise_option,
     note,
     note_unsampled_data,
-    progress,
     read_scan,
     replicas_option,
     seed_option,
@@ -35,6 +35,7 @@ from kspace_denoise.cli.methods import (
     METHODS,
     SAMPLERS,
     SAMPLES,
+    ByName,
     Settings,
     sense_of_samples,
 )
@@ -234,23 +235,33 @@ def _write_slices(
     pictures: "Pictures | None",
 ) -> Written:
     """Reconstruct slice by slice, and add up what was written. Blank slices stay zero."""
-    done = Written()
+    done, calls = Written(), METHODS[method].calls
     images: dict[str, Numpy] = {}
-    for index in progress(range(len(scan.kspace)), "reconstruct"):
-        kspace = scan.kspace[index]
-        if not kspace.any():
-            continue
-        if scan.trajectory is not None:
-            found = sense_of_samples(scan, to_device(kspace, device), settings)
-        else:
-            found = METHODS[method].run(to_device(kspace, device), scan.slice_mask(index), settings)
-        images = cropped(found, size)
-        if pictures is not None:
-            pictures.add(index, images)
-        if not keep_samples:
-            images.pop("posterior_samples", None)
-        writer.write(index, **images)
-        done.add(next(iter(images.values())), images.get("noise_sigma"))
+    with counter((calls or 1) * len(scan.kspace), "reconstruct", "call" if calls else "it") as bar:
+        settings = settings._replace(tick=bar.update)
+        for index in range(len(scan.kspace)):
+            kspace = scan.kspace[index]
+            if not kspace.any():
+                bar.update(calls or 1)
+                continue
+            images = cropped(_reconstructed(scan, index, kspace, method, settings, device), size)
+            if not calls:
+                bar.update()
+            if pictures is not None:
+                pictures.add(index, images)
+            if not keep_samples:
+                images.pop("posterior_samples", None)
+            writer.write(index, **images)
+            done.add(next(iter(images.values())), images.get("noise_sigma"))
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
         note("no closed form of the noise map for this sampling: give --replicas N to measure it")
     return done
+
+
+def _reconstructed(
+    scan: Scan, index: int, kspace: Numpy, method: str, settings: Settings, device: str
+) -> ByName:
+    data = to_device(kspace, device)
+    if scan.trajectory is not None:
+        return sense_of_samples(scan, data, settings)
+    return METHODS[method].run(data, scan.slice_mask(index), settings)

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from kspace_denoise import formats
-from kspace_denoise.cli.methods import METHODS, warn_if_amplified
-from kspace_denoise.denoiser import Denoiser, build_network
+from kspace_denoise.cli.methods import METHODS, Settings, warn_if_amplified
+from kspace_denoise.denoiser import Denoiser, build_network, load
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives import C2S
 from kspace_denoise.objectives.diffusion import Diffusion
 from kspace_denoise.scan import Images, Scan
-from kspace_denoise.stages import Slice
+from kspace_denoise.stages import Slice, known_noise
 from kspace_denoise.training.config import TrainConfig
 from tests.cli.conftest import SHAPE, SIGMA, clean_kspace, covariance
 from tests.cli.runner import fail, succeed
@@ -255,6 +255,15 @@ def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
         spread = file["posterior_std"][:]
         assert spread.shape == file["reconstruction"].shape
         assert spread[inside].min() > 0
+
+
+@pytest.mark.parametrize("method", ["ddrm", "split-gibbs", "dds", "pigdm"])
+def test_a_sampler_asks_as_often_as_its_progress_bar_counts(scan_file: Path, method: str) -> None:
+    prior = load(Path(str(prior_for(method, scan_file.parent)[1])))
+    scan, asked = formats.read(scan_file), []
+    settings = Settings(known_noise(scan), 12, 0, 0, None, prior, 2)
+    METHODS[method].run(scan.kspace[0], None, settings._replace(tick=lambda: asked.append(1)))
+    assert len(asked) == METHODS[method].calls
 
 
 def test_a_report_shows_images_their_spread_and_samples(scan_file: Path) -> None:
