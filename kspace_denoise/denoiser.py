@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import kspace_denoise
-from kspace_denoise.arrays import Array, like, to_numpy, to_torch
+from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.contrasts import check_count
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
 from kspace_denoise.objectives import Objective, make_objective
+from kspace_denoise.prior import Prior
 from kspace_denoise.sigma import check_image, checked_sigma
 from kspace_denoise.stages import Numpy, Stage, check_stage
 from kspace_denoise.symmetry import symmetric_mean
@@ -131,39 +132,30 @@ class Denoiser:
         noise = 2 if images.is_complex() else 1
         return (scale**2 - noise).clamp(min=0.1).sqrt()
 
-    def prior(self, rms: float) -> Callable[[Array, float], Array]:
+    def prior(self, rms: float, tick: Callable[[], object] = lambda: None) -> Prior:
         """Return `denoise(x, sigma)` for the samplers of `recon`, of complex images of one unit.
 
-        x is `(..., y, x)`, sigma the noise of each real component, both in the unit of the data,
-        and `rms` the root mean square of the image's magnitude in it. Of the kind of x, carrying
-        gradients to tensors that ask for them. One pass. Below the smallest level of its training
-        the score stays what it is there: x + (sigma / smallest)² (D(x, smallest) - x).
+        `rms` is the root mean square of the image's magnitude in that unit; `tick` is called before
+        every call. One pass; see `Prior`.
 
         Raises:
             ValueError: if the denoiser was not trained at every noise level, or looks at other
                 contrasts, or is for magnitudes.
         """
-        if not getattr(self.objective, "every_level", False):
+        smallest = getattr(self.objective, "smallest", None)
+        if not getattr(self.objective, "every_level", False) or smallest is None:
             raise ValueError(
                 f"a sampler asks for the clean image at every noise level, and {self.method} was "
                 "trained near that of its scans: train diffusion or gsure"
             )
+        if self.network.channels == 1:
+            raise ValueError(
+                "a sampler works on complex images, and this denoiser is for magnitudes: train one "
+                "on complex images, or on raw k-space"
+            )
         check_count(self, 0)
-
-        smallest = rms * float(getattr(self.objective, "smallest", 0))
-
-        def denoise(x: Array, sigma: float) -> Array:
-            images = to_torch(x).reshape(-1, *x.shape[-2:]).to(self.device, torch.complex64)
-            self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            known = max(sigma, smallest)
-            level = torch.full((len(images),), known / rms, device=self.device)
-            with torch.set_grad_enabled(images.requires_grad):
-                clean = rms * self.objective.denoise(self.network, images / rms, level)
-                if known > sigma:
-                    clean = images + (sigma / known) ** 2 * (clean - images)
-            return like(clean.reshape(x.shape), x, x.dtype)
-
-        return denoise
+        self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Prior(self.network, self.objective, rms, rms * smallest, self.device, tick)
 
     def save(self, path: str | Path) -> None:
         """Write the denoiser as one safetensors file, which appears by rename."""

@@ -111,6 +111,12 @@ def denoise_slices(
     check_count(denoiser, len(contrasts))
     others = known_contrasts(scan, contrasts, stage, replicas)
     options = {"replicas": replicas, "regularisation": regularisation}
+    in_svd = getattr(denoiser, "domain", "image") == "svd"
+    if in_svd and (replicas or regularisation):
+        raise ValueError(
+            f"replicas is {replicas} and regularisation {regularisation}: a denoiser of the svd "
+            "domain takes scans apart into components, without either; leave both out"
+        )
     for index in range(len(scan.kspace)):
         kspace = scan.kspace[index]
         if not kspace.any():
@@ -118,8 +124,8 @@ def denoise_slices(
             continue
         mask = scan.slice_mask(index)
         piece = reconstruct_slice(kspace, noise, mask, calibration, **options)
-        if getattr(denoiser, "domain", "image") == "svd":
-            piece = spectral_slice(piece)
+        if in_svd:
+            piece = spectral_slice(piece, noise)
         condition = None
         if others:
             condition = condition_of(others, index, kspace, calibration, **options)
@@ -158,6 +164,11 @@ def denoise_images(
     Raises:
         ValueError: if the images come without their noise level, or as `known_contrasts`.
     """
+    if getattr(denoiser, "domain", "image") == "svd":
+        raise ValueError(
+            "a denoiser of the svd domain takes scans apart into components, and these are images: "
+            "give the raw k-space"
+        )
     sigmas = np.broadcast_to(known_sigma(images), images.data.shape)
     check_count(denoiser, len(contrasts))
     others = known_contrasts(images, contrasts, "after-sense")

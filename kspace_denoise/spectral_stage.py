@@ -3,8 +3,10 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from kspace_denoise import recon
-from kspace_denoise.arrays import Array, like, namespace
+from kspace_denoise.arrays import Array, like, namespace, to_numpy
 from kspace_denoise.recon.sense_operator import (
     SenseOperator,
     over_strength,
@@ -14,7 +16,9 @@ from kspace_denoise.recon.sense_operator import (
 from kspace_denoise.recon.spectral import noise_of_components
 from kspace_denoise.recon.spectral_sense import SenseSampling, decompose
 from kspace_denoise.recon.whitened import slices_of, whitened
-from kspace_denoise.stages import Slice
+from kspace_denoise.stages import KnownNoise, Numpy, Slice
+
+_AT_LEAST = 3.0
 
 
 class SpectralImage(NamedTuple):
@@ -43,9 +47,14 @@ def spectral_image(operator: SenseSampling, kspace: Array, limit: float) -> Spec
     return SpectralImage(operator.image(seen), sigma, xp.where(shown, noise, float("inf")))
 
 
-def limit_of(rms: float) -> float:
-    """Return the noise above which a component counts as not observed, for an image's rms."""
-    return rms / math.sqrt(2)
+def limit_of(rms: float, operator: SenseSampling) -> float:
+    """Return the noise above which a component of an image of this strength is not observed.
+
+    The root mean square of the image per real component; in an image fainter than its noise a few
+    times the noise of the cleanest component, so that something always is.
+    """
+    cleanest = float(noise_of_components(operator, 1.0).min())
+    return max(rms / math.sqrt(2), _AT_LEAST * cleanest)
 
 
 def check_decomposable(mask: Array | None) -> None:
@@ -56,24 +65,44 @@ def check_decomposable(mask: Array | None) -> None:
     """
     if mask is not None and len(varying_axes(mask)) > 1:
         raise ValueError(
-            "a mask varies along both axes, and what several coils see through it cannot be taken "
-            "apart into components: give scans whose masks are constant along one axis"
+            "what was sampled varies along both axes (by the mask, or by lines that are filled "
+            "with zeros), and what several coils see so cannot be taken apart into components: "
+            "give scans that were sampled alike along one axis"
         )
 
 
-def spectral_slice(piece: Slice) -> Slice:
+def spectral_slice(piece: Slice, noise: KnownNoise) -> Slice:
     """Return a slice with the image and the noise map of its observed components.
 
+    Lines that are filled with zeros were not sampled.
+
     Raises:
-        ValueError: if the mask varies along both axes.
+        ValueError: if the mask varies along both axes, or the noise is not white.
     """
+    if noise.profile is not None or noise.spectrum is not None:
+        raise ValueError(
+            "the noise of this scan differs over k-space or over the image, and a denoiser of the "
+            "svd domain takes it for white in both: train one of the image domain"
+        )
     unit, strength = unit_maps(piece.coil_maps)
-    (torch_piece,) = slices_of(whitened(piece.kspace, unit, piece.mask, None))
-    check_decomposable(torch_piece.mask)
-    limit = limit_of(recon.signal_rms(piece.kspace, piece.mask))
-    operator = decompose(SenseOperator(torch_piece.maps, torch_piece.mask))
-    found = spectral_image(operator, torch_piece.kspace, limit)
+    mask = sampled(to_numpy(piece.kspace), None if piece.mask is None else to_numpy(piece.mask))
+    (own,) = slices_of(whitened(piece.kspace, unit, mask, None))
+    check_decomposable(own.mask)
+    operator = decompose(SenseOperator(own.maps, own.mask))
+    limit = limit_of(recon.signal_rms(piece.kspace, mask), operator)
+    found = spectral_image(operator, own.kspace, limit)
     image, sigma = (
         over_strength(like(x, piece.kspace), strength) for x in (found.image, found.sigma)
     )
     return piece._replace(image=image, sigma=sigma)
+
+
+def sampled(kspace: Numpy, mask: Numpy | None) -> Numpy:
+    """Return where k-space `(coils, ky, kx)` was acquired, bool `(ky, kx)`.
+
+    Lines that are filled with zeros hold no noise: they were not.
+    """
+    acquired = (kspace != 0).any(axis=0)
+    rows, columns = acquired.any(axis=1, keepdims=True), acquired.any(axis=0, keepdims=True)
+    given = True if mask is None else mask.astype(bool)
+    return np.asarray(np.broadcast_to(given, acquired.shape) & rows & columns)

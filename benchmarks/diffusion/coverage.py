@@ -1,4 +1,4 @@
-"""How often the truth lies in the 90 % band of split Gibbs sampling, with the trained oracle.
+"""How often the truth lies in the 90 % band of split Gibbs sampling, with a trained prior.
 
 Unseen single-coil phantom slices, noise of 0.01 of the largest magnitude, R = 4 (kind `gsure`).
 A band from K samples is mean ± t(K - 1) √(1 + 1/K) std per real component. Edges, flat tissue and
@@ -67,7 +67,7 @@ def main() -> None:
     """Draw, count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="where results are kept")
-    parser.add_argument("--prior", default="oracle", choices=("oracle", "gsure"))
+    parser.add_argument("--prior", default="clean", choices=("clean", "gsure"))
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--slices", type=int, default=50)
     parser.add_argument("--sweeps", type=int, default=30)

@@ -5,7 +5,9 @@ erased with probability p, noise of sigma (largest magnitude 1). GSURE and naive
 images, and the oracle, trained on clean ones, generate magnitudes by DDIM; the distance is that of
 Gaussians (Dowson and Landau, 1982) fitted to wavelet statistics of the images, not the Inception
 distance of the paper: logarithms of mean and root mean square of the details in 3 directions on 4
-scales, in units of their spread over phantoms. `phantoms` is the distance of other unseen phantoms.
+scales, in units of their spread over phantoms. All end at the lowest level that GSURE can learn of
+a case; `phantoms` is the distance of other unseen phantoms, `noisy phantoms` with noise of that
+level.
 
     python -m benchmarks.diffusion.erasure --work WORK --json erasure.json
 """
@@ -26,6 +28,8 @@ from kspace_denoise import recon, sim
 from kspace_denoise.denoiser import build_network
 from kspace_denoise.networks import differentiate_twice
 from kspace_denoise.objectives import GSURE
+from kspace_denoise.random import complex_normal
+from kspace_denoise.recon.diffusion_levels import ddpm_levels
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.training.spectra import Spectra, Spectrum
 from kspace_denoise.training.train import train
@@ -55,7 +59,8 @@ def gsure(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
     for image, mask in zip(seen, masks, strict=True):
         if mask.any():
             rms = float(np.sqrt(np.mean(np.abs(image[mask]) ** 2) - 2 * sigma**2))
-            spectra.append(Spectrum(image, mask, sigma, rms, np.full(SHAPE, 1 - erased)))
+            density = np.full(SHAPE, 1 - erased, np.float32)
+            spectra.append(Spectrum(image, mask, sigma, rms, density))
     data = Spectra.collect(spectra, PixelSampling(torch.ones(1)))
     config = settings(steps, data.largest_noise * 1.001)
     objective = GSURE(smallest=data.largest_noise * 1.001)
@@ -82,7 +87,7 @@ def naive(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
     found = train(
         "diffusion",
         kd.Images(data=images, sigma=1e-3),
-        config=settings(steps, 0.05),
+        config=settings(steps, 0.03),
         checkpoint=checkpoint,
         resume=checkpoint.exists(),
     )
@@ -110,11 +115,12 @@ def frechet(a: Numpy, b: Numpy) -> float:
     return float(shift + np.trace(first + second - 2 * joint))
 
 
-def generated(prior: kd.Denoiser, samples: int) -> Numpy:
-    """Return magnitudes drawn from a prior."""
+def generated(prior: kd.Denoiser, samples: int, lowest: float) -> Numpy:
+    """Return magnitudes drawn from a prior, by levels down to the lowest."""
     denoise = prior.prior(1.0)
+    levels = [level for level in ddpm_levels(LEVELS) if level > lowest] + [lowest]
     drawn = [
-        recon.generate(denoise, SHAPE, steps=LEVELS, samples=BATCH, seed=seed)
+        recon.generate(denoise, SHAPE, levels=levels, samples=BATCH, seed=seed)
         for seed in range(samples // BATCH)
     ]
     return np.abs(np.concatenate(drawn))
@@ -129,22 +135,32 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    unseen = np.stack([np.abs(head("test", n).image) for n in range(2 * given.samples)])
-    reference = features(unseen[: given.samples])
+    unseen = np.stack([np.abs(head("test", n).image) for n in range(given.samples)])
+    reference = features(unseen)
     spread = reference.std(axis=0)
 
     def distance(images: Numpy) -> float:
         return frechet(features(images) / spread, reference / spread)
 
-    table = {"phantoms": distance(unseen[given.samples :])}
+    others = np.stack([head("test", n).image for n in range(given.samples, 2 * given.samples)])
+    table = {"phantoms": distance(np.abs(others))}
     oracle = naive(0.0, 0.0, given.work, given.steps)
-    table["oracle"] = distance(generated(oracle, given.samples))
     for erased, sigma in CASES:
-        for name, make in (("gsure", gsure), ("naive", naive)):
-            prior = make(erased, sigma, given.work, given.steps)
-            table[f"{name} {erased} {sigma}"] = distance(generated(prior, given.samples))
+        ours = gsure(erased, sigma, given.work, given.steps)
+        lowest = ours.prior(1.0).smallest
+        priors = {
+            "oracle": oracle,
+            "gsure": ours,
+            "naive": naive(erased, sigma, given.work, given.steps),
+        }
+        for name, prior in priors.items():
+            drawn = generated(prior, given.samples, lowest)
+            table[f"{name} {erased} {sigma}"] = distance(drawn)
+        rms = np.sqrt(np.mean(np.abs(others) ** 2, axis=(1, 2), keepdims=True))
+        noise = complex_normal(others.shape, others, np.random.default_rng(1))
+        table[f"noisy phantoms {erased} {sigma}"] = distance(np.abs(others + lowest * rms * noise))
     for name, value in table.items():
-        print(f"{name:20} {value:.2f}")
+        print(f"{name:28} {value:.2f}")
     if given.json:
         given.json.write_text(json.dumps(table, indent=1))
 

@@ -1,7 +1,7 @@
 """Denoising error over noise levels: GSURE, oracle and naive training (the paper's Figure 4).
 
 Unseen phantom slices, full and clean, with white noise of DDPM's levels from the smallest that all
-were trained at. Mean square error per real component over the mean square of the image.
+were trained at. Mean square error of the complex image over its mean square.
 
     python -m benchmarks.diffusion.levels --work WORK --json diffusion_levels.json
 """

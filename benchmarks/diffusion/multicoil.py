@@ -1,11 +1,11 @@
 """Reconstruction from 8 coils: CG-SENSE, L1-wavelet, and samplers with two priors.
 
 Unseen phantom slices and, where KSPACE_DENOISE_DATA is set, the slice of `brain8ch_full`
-(retrospective undersampling; its full SENSE image is the reference, noise and all). Lines
-equispaced or random, 12 calibration lines, maps by ESPIRiT. Penalties have, for each data set and
-mask, the λ of 13 whose PSNR is best on the very slices that are scored. Samplers draw 8 samples,
-whose mean is scored. PSNR and SSIM of the magnitude, data range the largest value of the reference,
-the whole image.
+(retrospective undersampling; its full SENSE image is the reference, whose noise is also in the
+data: it favours what keeps noise). Lines equispaced or random, 12 calibration lines, maps by
+ESPIRiT. Penalties have, for each data set and mask, the λ of 13 whose PSNR is best on the very
+slices that are scored. Samplers draw 8 samples, whose mean is scored. PSNR and SSIM of the
+magnitude, data range the largest value of the reference, the whole image.
 
     python -m benchmarks.diffusion.multicoil --work WORK --slices 4
 

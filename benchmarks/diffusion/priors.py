@@ -1,5 +1,9 @@
 """The priors that are compared: one network, the same steps, other data.
 
+`gsure`, `oracle` and `naive` learn the same noise levels; `clean` is the oracle from lower ones on,
+a hundredth of the image, which noisy data cannot teach. Training on images turns and flips them,
+GSURE sees k-space as it was sampled.
+
     python -m benchmarks.diffusion.priors --work WORK gsure oracle naive coils-gsure coils-clean
 
 Each is trained once and kept in WORK; killed, it goes on from its checkpoint.
@@ -26,11 +30,12 @@ SMALLEST = 0.05
 ACCELERATION = 4.0
 
 
-class Prior(NamedTuple):
-    """A method, and what it is trained on."""
+class Source(NamedTuple):
+    """A method, what it is trained on, and from which noise level on."""
 
     method: str
     scans: Callable[[], kd.Scan | kd.Images]
+    smallest: float = SMALLEST
 
 
 def degraded() -> kd.Scan:
@@ -62,11 +67,12 @@ def clean_coils() -> kd.Scan:
 
 
 PRIORS = {
-    "gsure": Prior("gsure", degraded),
-    "oracle": Prior("diffusion", clean),
-    "naive": Prior("diffusion", zero_filled),
-    "coils-gsure": Prior("gsure", degraded_coils),
-    "coils-clean": Prior("diffusion", clean_coils),
+    "gsure": Source("gsure", degraded),
+    "oracle": Source("diffusion", clean),
+    "naive": Source("diffusion", zero_filled),
+    "clean": Source("diffusion", clean, 0.01),
+    "coils-gsure": Source("gsure", degraded_coils),
+    "coils-clean": Source("diffusion", clean_coils, 0.01),
 }
 
 
@@ -90,7 +96,7 @@ def trained(name: str, work: Path, steps: int = STEPS) -> kd.Denoiser:
     work.mkdir(parents=True, exist_ok=True)
     checkpoint = path.with_suffix(".checkpoint")
     prior = PRIORS[name]
-    config = settings(steps, SMALLEST)
+    config = settings(steps, prior.smallest)
     with tqdm(total=steps, desc=name, unit="step", mininterval=10) as bar:
 
         def report(progress: Progress) -> None:

@@ -1,7 +1,7 @@
 """Reconstruction of single-coil phantoms: zero-filled, penalties, and samplers with two priors.
 
 Unseen slices of largest magnitude 1, noise of 0.01 per real component, masks of the paper scaled to
-128 lines. Penalties have, for each mask, the λ of 12 whose PSNR is best on the very slices that are
+128 lines. Penalties have, for each mask, the λ of 13 whose PSNR is best on the very slices that are
 scored. Samplers draw 8 samples, whose mean is scored. PSNR and SSIM of the magnitude, data range 1,
 the whole image; gains over L1-wavelet with their 95 % interval, paired over slices.
 
@@ -35,7 +35,7 @@ SAMPLERS: dict[str, Callable[..., recon.Posterior]] = {
     "ddrm": recon.ddrm,
     "split-gibbs": recon.split_gibbs,
 }
-PRIORS = ("oracle", "gsure")
+PRIORS = ("clean", "gsure")
 ROWS = ("zero-filled", *PENALTIES, *(f"{s} {p}" for s in SAMPLERS for p in PRIORS))
 
 
@@ -162,18 +162,13 @@ def table(work: Path) -> str:
 def psnr_of(
     found: dict[int, dict[str, dict[str, float]]], slices: list[int]
 ) -> tuple[Numpy, float, str]:
-    """Return PSNR by slice, mean SSIM, and the λ of the best mean PSNR.
-
-    Raises:
-        ValueError: if the best λ is the first or the last of several.
-    """
+    """Return PSNR by slice, mean SSIM, and the λ of the best mean PSNR, marked if at an end."""
     lambdas = list(found[slices[0]])
     by_lambda = np.array([[found[n][lam]["psnr"] for n in slices] for lam in lambdas])
     best = int(by_lambda.mean(axis=1).argmax())
-    if len(lambdas) > 1 and best in (0, len(lambdas) - 1):
-        raise ValueError(f"the best λ, {lambdas[best]}, is at an end of those that were tried")
+    at_end = len(lambdas) > 1 and best in (0, len(lambdas) - 1)
     ssim = float(np.mean([found[n][lambdas[best]]["ssim"] for n in slices]))
-    return by_lambda[best], ssim, lambdas[best]
+    return by_lambda[best], ssim, lambdas[best] + (" (at an end)" if at_end else "")
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="where trained networks are kept")
     parser.add_argument("--slices", type=int, default=8)
-    parser.add_argument("--prior", default="oracle", choices=("oracle", "gsure"))
+    parser.add_argument("--prior", default="clean", choices=("clean", "gsure"))
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
     given = parser.parse_args()
     prior = trained(given.prior, given.work, STEPS)

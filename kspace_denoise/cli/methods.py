@@ -49,7 +49,7 @@ class Method(NamedTuple):
     uses_noise: bool = True
     has_penalty: bool = False
     calls: int = 0
-    """How often it asks a prior for each slice: more than 0 where it draws samples."""
+    """How often at most it asks a prior for each slice: more than 0 where it draws samples."""
 
     @property
     def samples(self) -> bool:
@@ -178,17 +178,12 @@ def _drawn(
         )
     white, maps = whiten_slice(kspace, noise, mask, settings.calibration)
     unit, strength = unit_maps(maps)
-    denoise = prior.prior(recon.signal_rms(white, mask))
-
-    def asked(x: Array, sigma: float) -> Array:
-        settings.tick()
-        return denoise(x, sigma)
-
+    denoise = prior.prior(recon.signal_rms(white, mask), settings.tick)
     found = sampler(
         white,
         unit,
         mask,
-        asked,
+        denoise,
         noise_covariance=2 * np.eye(white.shape[-3]),
         samples=settings.samples,
         seed=settings.seed,

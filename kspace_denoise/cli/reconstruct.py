@@ -240,13 +240,12 @@ def _write_slices(
     with counter((calls or 1) * len(scan.kspace), "reconstruct", "call" if calls else "it") as bar:
         settings = settings._replace(tick=bar.update)
         for index in range(len(scan.kspace)):
-            kspace = scan.kspace[index]
+            kspace, counted = scan.kspace[index], bar.n
             if not kspace.any():
                 bar.update(calls or 1)
                 continue
             images = cropped(_reconstructed(scan, index, kspace, method, settings, device), size)
-            if not calls:
-                bar.update()
+            bar.update((calls or 1) - (bar.n - counted))  # what a sampler did not need
             if pictures is not None:
                 pictures.add(index, images)
             if not keep_samples:

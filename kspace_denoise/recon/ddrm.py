@@ -12,6 +12,7 @@ from kspace_denoise.recon.posterior import (
     Denoise,
     Posterior,
     check_sampling_options,
+    down_to_known,
     sample_slices,
 )
 from kspace_denoise.recon.signal_rms import component_rms
@@ -56,7 +57,8 @@ def ddrm(
             of x per real component.
         noise_covariance: Psi[i, j] = E[n_i conj(n_j)] of the k-space, `(coils, coils)`.
         steps: number of noise levels, those of DDPM's linear schedule times the root mean square
-            of the image per real component, as it is estimated from the data.
+            of the image per real component, as it is estimated from the data; none below the
+            smallest that the denoiser has learnt (its attribute `smallest`).
         eta: share of the noise that is new in each step, 0 to 1.
         samples: how many images are drawn for each slice.
         seed: integer or generator.
@@ -85,7 +87,8 @@ def ddrm(
         seen, nsr = operator.seen(piece.kspace), noise_of_components(operator, 1.0)
         rms = component_rms(*piece)
         nsr = trusted(nsr, _PRIOR * rms if prior_rms is None else prior_rms)
-        own_levels = [level * rms for level in relative] if given is None else given
+        falling = [level * rms for level in relative] if given is None else given
+        own_levels = down_to_known(falling, denoise)
         return draw_ddrm(operator, seen, nsr, own, own_levels, eta, eta_b, samples, generator)
 
     return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, seed)

@@ -12,6 +12,7 @@ from kspace_denoise.recon.posterior import (
     Denoise,
     Posterior,
     check_sampling_options,
+    down_to_known,
     sample_slices,
 )
 from kspace_denoise.recon.whitened import Whitened
@@ -51,7 +52,7 @@ def dds(
         noise_covariance: Psi[i, j] = E[n_i conj(n_j)] of the k-space, `(coils, coils)`.
         trajectory: `(readouts, samples, 2)` in cycles per field of view; None: Cartesian.
         steps: number of noise levels, as for `ddrm`.
-        eta: share of the noise that is new in each step, 0 to 1.
+        eta: how much of the noise is new in each step, from 0, DDIM, to 1, as much as in DDPM.
         iterations: of conjugate gradients in each step.
         variance: how far the image may be from the clean estimate, mean square per real component
             in the unit of the image. None takes what a white prior as strong as the image leaves
@@ -74,7 +75,8 @@ def dds(
     def draw(piece: Whitened, own: Denoise, generator: np.random.Generator) -> Array:
         data = data_of(piece, trajectory)
         rms = data.rms(piece)
-        own_levels = [level * rms for level in relative] if given is None else given
+        falling = [level * rms for level in relative] if given is None else given
+        own_levels = down_to_known(falling, denoise)
 
         def spread(level: float) -> float:
             return variance_left(rms, level) if variance is None else variance
@@ -103,8 +105,9 @@ def draw_dds(
         clean = estimate + data.correction(estimate, spread(level), iterations)
         if following == 0:
             break
-        kept = (1 - eta**2) ** 0.5 * following / level
-        x = clean + kept * (x - estimate) + eta * following * noise()
+        added = eta * following * (1 - (following / level) ** 2) ** 0.5
+        kept = (following**2 - added**2) ** 0.5 / level
+        x = clean + kept * (x - estimate) + added * noise()
     return clean
 
 

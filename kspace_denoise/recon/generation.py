@@ -8,7 +8,7 @@ import numpy as np
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.random import Seed, complex_normal, numpy_generator
 from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
-from kspace_denoise.recon.posterior import Denoise
+from kspace_denoise.recon.posterior import Denoise, down_to_known
 
 
 def generate(
@@ -33,7 +33,7 @@ def generate(
         shape: `(y, x)`.
         rms: root mean square of the magnitude of the images, the unit of the levels.
         steps: how many of the levels of DDPM's linear schedule, 10 to 100 are usual.
-        eta: share of the noise that is new in each step, 0 to 1.
+        eta: how much of the noise is new in each step, 0 to 1.
         samples: number of images.
         seed: integer or generator.
         levels: noise levels in the unit of the image in place of `steps`, falling, without 0.
@@ -47,7 +47,8 @@ def generate(
         raise ValueError(
             f"samples is {samples} and rms {rms}, expected at least 1 and a positive number"
         )
-    falling = [rms * x for x in ddpm_levels(steps)] if levels is None else check_levels(levels)
+    every = [rms * x for x in ddpm_levels(steps)] if levels is None else check_levels(levels)
+    falling = down_to_known(every, denoise)
     generator, image = numpy_generator(seed), np.zeros(1, np.complex64)
 
     def noise() -> Array:

@@ -10,6 +10,7 @@ from kspace_denoise.recon.posterior import (
     Denoise,
     Posterior,
     check_sampling_options,
+    down_to_known,
     sample_slices,
 )
 from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
@@ -67,7 +68,8 @@ def pigdm(
         data = data_of(piece, trajectory)
         rms = data.rms(piece)
         first = _FIRST * rms
-        levels = falling_levels(first, min(_LAST / _strength(piece), first / 2), steps)
+        every = falling_levels(first, min(_LAST / _strength(piece), first / 2), steps)
+        levels = down_to_known(every, denoise)
 
         def noise() -> Array:
             return complex_normal((samples, *piece.maps.shape[-2:]), piece.maps, generator)

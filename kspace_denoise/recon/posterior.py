@@ -1,6 +1,6 @@
 """What samplers return, and what they share: slice after slice, and a guarded denoiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -52,6 +52,17 @@ def sample_slices(
     stacked = namespace(kspace).stack(drawn, axis=1)
     lead, grid = kspace.shape[:-3], maps.shape[-2:]
     return summary(namespace(kspace).reshape(stacked, (stacked.shape[0], *lead, *grid)))
+
+
+def down_to_known(levels: Sequence[float], denoise: Denoise) -> list[float]:
+    """Return falling noise levels without those below the lowest that a denoiser has learnt.
+
+    That one is the last, then: behind it stands the clean estimate. Denoisers without an attribute
+    `smallest` know all levels.
+    """
+    smallest = float(getattr(denoise, "smallest", 0.0))
+    known = [level for level in levels if level > smallest]
+    return known if len(known) == len(levels) else [*known, smallest]
 
 
 def check_sampling_options(noise_covariance: Array, samples: int) -> None:

@@ -1,7 +1,7 @@
 """What multi-coil scans measured, and how a batch of it is drawn."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,12 +15,13 @@ from kspace_denoise.recon.sense_operator import SenseOperator, sampling_mask, un
 from kspace_denoise.recon.spectral import noise_of_components
 from kspace_denoise.recon.spectral_sense import SenseSampling, decompose
 from kspace_denoise.recon.whitened import slices_of, whitened
-from kspace_denoise.spectral_stage import check_decomposable
+from kspace_denoise.scan import Numpy
+from kspace_denoise.spectral_stage import check_decomposable, sampled
 from kspace_denoise.stages import spread_slices, whiten_slice
 from kspace_denoise.symmetry import rotate_phase
 from kspace_denoise.training.images import checksum
 from kspace_denoise.training.lattice import lattice_within
-from kspace_denoise.training.mask_density import mask_density
+from kspace_denoise.training.mask_density import mask_density, mean_density
 from kspace_denoise.training.spectra import scan_of, warn_of_loud, white_noise
 from kspace_denoise.training.subjects import Subject
 
@@ -28,15 +29,16 @@ _BYTES_KEPT = 2**30
 
 
 class Measurement(NamedTuple):
-    """Whitened k-space and maps of unit norm (coils, ky, kx), the mask or None, and E[P].
+    """Whitened k-space and maps of unit norm (coils, ky, kx), complex64, and the mask or None.
 
-    `rms` is the root mean square of the image's magnitude in that unit, in which sigma is 1.
+    `rms` is the root mean square of the image's magnitude in that unit, in which sigma is 1;
+    `density` (ky, kx) is E[P] where it is known.
     """
 
     kspace: Tensor
     maps: Tensor
     mask: Tensor | None
-    density: Tensor
+    density: Tensor | None
     rms: float
 
 
@@ -71,8 +73,24 @@ class Measurements:
                 f"the scans have k-space of different sizes, {shapes}: whole images are learnt "
                 "from, and a batch holds one size; train on one"
             )
-        warn_of_loud([1 / one.rms for one in given])
+        warn_of_loud([1 / one.rms for one in given], "little is to be learnt of them")
         return cls(given, by_lattice)
+
+    def with_density(self) -> "Measurements":
+        """Return the slices with a density each, where it is unknown that of all of them.
+
+        Raises:
+            ValueError: if some positions were never sampled.
+        """
+        grid = self.slices[0].kspace.shape[-2:]
+        masks = [_full(one.mask, grid) for one in self.slices]
+        known = [None if one.density is None else one.density.numpy() for one in self.slices]
+        mean = torch.from_numpy(mean_density(known, masks))
+        found = (mean if one.density is None else one.density for one in self.slices)
+        filled = (
+            one._replace(density=density) for one, density in zip(self.slices, found, strict=True)
+        )
+        return dataclasses.replace(self, slices=tuple(filled))
 
     @property
     def largest_noise(self) -> float:
@@ -86,8 +104,15 @@ class Measurements:
 
     def identity(self) -> dict[str, Any]:
         """Return what tells these slices from others, and their order, ready for JSON."""
-        kspace = (one.kspace for one in self.slices)
-        return {"measurements": len(self.slices), "sum": checksum(kspace)}
+        parts = {
+            "sum": (one.kspace for one in self.slices),
+            "maps": (one.maps for one in self.slices),
+            "density": (one.density for one in self.slices if one.density is not None),
+        }
+        return {
+            "measurements": len(self.slices),
+            **{name: checksum(tensors) for name, tensors in parts.items()},
+        }
 
     def draw(self, count: int, _patch: int, generator: torch.Generator) -> CoilBatch:
         """Draw `count` whole slices, each turned by a random phase, with their decompositions."""
@@ -137,23 +162,24 @@ def training_measurements(
             if not kspace.any():
                 continue
             given = scan.slice_mask(index)
-            check_decomposable(sampling_mask(given, kspace))
-            white, maps = whiten_slice(kspace, noise, given, calibration)
-            (piece,) = slices_of(whitened(white, unit_maps(maps)[0], given, None))
-            mask = np.ones((1, 1), bool) if given is None else given
-            density = mask_density(scan, np.broadcast_to(mask, kspace.shape[-2:]))
-            sampled = 1 if piece.mask is None else piece.mask
+            mask = sampled(kspace, given)
+            check_decomposable(sampling_mask(mask, kspace))
+            density = mask_density(scan, given, kspace.shape[-2:])
+            single = np.asarray(kspace, np.complex64)
+            white, maps = whiten_slice(single, noise, given, calibration)
+            (piece,) = slices_of(whitened(white, unit_maps(maps)[0], mask, None))
             yield Measurement(
-                piece.kspace * sampled,
-                piece.maps,
-                piece.mask,
-                torch.from_numpy(density),
-                recon.signal_rms(white, given),
+                (piece.kspace if piece.mask is None else piece.kspace * piece.mask).cfloat(),
+                piece.maps.cfloat(),
+                None if piece.mask is None else piece.mask.float(),
+                None if density is None else torch.from_numpy(density),
+                recon.signal_rms(white, mask),
             )
 
 
 def _in_unit(one: Measurement, shown: SenseSampling, angle: Tensor) -> Measured:
     """Return a slice in units of its image, turned by a phase."""
+    assert one.density is not None  # see `with_density`
     return Measured(
         rotate_phase(one.kspace[None] / one.rms, angle[None])[0],
         1 / one.rms,
@@ -161,6 +187,12 @@ def _in_unit(one: Measurement, shown: SenseSampling, angle: Tensor) -> Measured:
         SenseOperator(one.maps, one.mask),
         shown,
     )
+
+
+def _full(mask: Tensor | None, grid: Sequence[int]) -> Numpy:
+    """Return where a slice was sampled, bool (ky, kx)."""
+    given = np.ones((1, 1), bool) if mask is None else mask.numpy().astype(bool)
+    return np.broadcast_to(given, tuple(grid))
 
 
 def _reach(one: Measurement, shown: SenseSampling) -> float:

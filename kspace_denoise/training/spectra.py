@@ -13,12 +13,14 @@ from kspace_denoise import recon
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
 from kspace_denoise.recon.spectral import FourierSampling, SpectralOperator
 from kspace_denoise.scan import Numpy, Scan
+from kspace_denoise.spectral_stage import sampled
 from kspace_denoise.stages import KnownNoise, check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
 from kspace_denoise.training.images import checksum
-from kspace_denoise.training.mask_density import mask_density
+from kspace_denoise.training.mask_density import mask_density, mean_density
 from kspace_denoise.training.subjects import Subject
 
+_NO_LEVEL = "no level below theirs is trained"
 _LOUD = 3.0  # times the median noise over signal
 
 
@@ -26,14 +28,14 @@ class Spectrum(NamedTuple):
     """The k-space `seen` (ky, kx) of one image, where it was sampled, and sigma of its noise.
 
     `rms` is the root mean square of the image's magnitude, the unit of networks; `density` is E[P]
-    as far as it is known, see `mask_density`.
+    where it is known, see `mask_density`.
     """
 
     seen: Numpy
     mask: Numpy
     sigma: float
     rms: float
-    density: Numpy
+    density: Numpy | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,20 +76,13 @@ class Spectra:
                 "how often they are sampled, which needs one size; train on one"
             )
         masks = np.stack([spectrum.mask for spectrum in given])
-        density = np.mean([spectrum.density for spectrum in given], axis=0)
-        sampled = masks.any(axis=0)
-        if not sampled.all():
-            raise ValueError(
-                f"{np.count_nonzero(~sampled)} of {sampled.size} positions of k-space are "
-                f"sampled in none of the {len(given)} slices: nothing can be learnt of them; train "
-                "on scans whose masks differ, and enough of them"
-            )
-        warn_of_loud([spectrum.sigma / spectrum.rms for spectrum in given])
+        density = mean_density([spectrum.density for spectrum in given], list(masks))
+        warn_of_loud([spectrum.sigma / spectrum.rms for spectrum in given], _NO_LEVEL)
         return cls(
             torch.from_numpy(np.stack([s.seen / s.rms for s in given]).astype(np.complex64)),
             torch.from_numpy(masks),
             torch.tensor([s.sigma / s.rms for s in given], dtype=torch.float32),
-            torch.from_numpy(density.astype(np.float32)),
+            torch.from_numpy(density),
             operator or FourierSampling(torch.ones(1)),
         )
 
@@ -98,7 +93,8 @@ class Spectra:
 
     def identity(self) -> dict[str, Any]:
         """Return what tells these spectra from others, and their order, ready for JSON."""
-        return {"spectra": len(self.seen), "sum": checksum(self.seen)}
+        sums = {"sum": checksum(self.seen), "masks": checksum(self.masks.float())}
+        return {"spectra": len(self.seen), **sums, "density": checksum([self.density])}
 
     def draw(self, count: int, _patch: int, generator: torch.Generator) -> SpectralBatch:
         """Draw `count` whole spectra, each turned by a random phase: noise stays what it is."""
@@ -109,15 +105,15 @@ class Spectra:
         return SpectralBatch(seen, nsr, self.density, self.operator)
 
 
-def warn_of_loud(noise: list[float]) -> None:
-    """Tell of slices that are mostly noise: no level is trained below that of the noisiest."""
+def warn_of_loud(noise: list[float], consequence: str) -> None:
+    """Tell of slices that are mostly noise, and what comes of it."""
     typical = float(np.median(noise))
     loud = [index for index, level in enumerate(noise) if level > _LOUD * typical]
     if loud:
         warnings.warn(
             f"{len(loud)} of {len(noise)} slices have up to {max(noise) / typical:.0f} times the "
-            "usual noise over signal (as those at the ends of a stack), and no level below theirs "
-            "is trained: leave them out",
+            f"usual noise over signal (as those at the ends of a stack), and {consequence}: leave "
+            "them out",
             UserWarning,
             stacklevel=4,
         )
@@ -139,10 +135,10 @@ def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
             if kspace.any():
                 given = scan.slice_mask(index)
                 check_gaps(kspace, given)
-                mask = np.ones((1, 1), bool) if given is None else given
-                mask = np.broadcast_to(mask, kspace.shape[-2:]).astype(bool)
-                rms = sigma * recon.signal_rms(kspace / np.float32(sigma), given)
-                yield Spectrum(kspace[0] * mask, mask, sigma, rms, mask_density(scan, mask))
+                density = mask_density(scan, given, kspace.shape[-2:])
+                mask = sampled(kspace, given)
+                rms = sigma * recon.signal_rms(kspace / np.float32(sigma), mask)
+                yield Spectrum(kspace[0] * mask, mask, sigma, rms, density)
 
 
 def scan_of(subject: Subject) -> Scan:

@@ -77,6 +77,8 @@ def train(
     shown = int(getattr(objective, "mask_aware", False))
     config = _fitted(config, objective, start, len(subjects[0].contrasts) + shown)
     images = _gathered(objective, subjects, recipe, config.domain)
+    if isinstance(objective, GSURE) and config.symmetries is None:
+        config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)
     network = build_network(config.network, images.channels, seed)
     if isinstance(objective, GSURE):
@@ -122,9 +124,10 @@ def _gathered(
     if not of_kspace:
         subjects = known_subjects(subjects, recipe)
         return NoisyImages.from_examples(training_examples(subjects, recipe))
-    if recipe.stage != "after-sense" or recipe.vst:
+    if recipe.stage != "after-sense" or recipe.vst or recipe.regularisation:
         raise ValueError(
-            "this training learns from k-space itself: leave stage at 'after-sense' and vst out"
+            "this training learns from k-space itself: leave stage at 'after-sense', and vst and "
+            "the penalty of SENSE out"
         )
     if domain == "svd":
         check_svd(objective)
@@ -133,7 +136,8 @@ def _gathered(
     if any(isinstance(source, Scan) and source.kspace.shape[1] > 1 for source in sources):
         assert isinstance(objective, GSURE)
         objective.check_coils()
-        return Measurements.collect(training_measurements(subjects, recipe.calibration))
+        found = Measurements.collect(training_measurements(subjects, recipe.calibration))
+        return found.with_density()
     return Spectra.collect(training_spectra(subjects))
 
 
@@ -193,6 +197,11 @@ def _fitted(
         raise ValueError(
             "the denoiser to start from was trained with vst and this run is without, or the other "
             "way round: set vst alike"
+        )
+    if start is not None and start.config.domain != config.domain:
+        raise ValueError(
+            f"the denoiser to start from was trained in the {start.config.domain} domain and this "
+            f"run is in {config.domain}: set domain alike"
         )
     if start is not None and start.config.paper != config.paper:
         was, now = ("with" if c.paper else "without" for c in (start.config, config))

@@ -55,6 +55,27 @@ def test_levels_are_in_the_unit_of_the_image():
     np.testing.assert_array_equal(again, one)
 
 
+class Known:
+    """A perfect denoiser that says which levels it knows."""
+
+    smallest = 0.2
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def __call__(self, x, sigma):
+        self.asked.append(sigma)
+        return wiener(x, sigma)
+
+
+def test_no_level_is_asked_for_below_the_smallest_that_is_known():
+    known = Known()
+    recon.generate(known, (8, 8), samples=1, steps=50)
+    assert known.asked[-1] == 0.2
+    assert min(known.asked) == 0.2
+    assert known.asked[0] > 100
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

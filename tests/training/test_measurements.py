@@ -8,6 +8,7 @@ import torch
 
 import kspace_denoise as kd
 from kspace_denoise import sim
+from kspace_denoise.recon.spectral import noise_of_components
 from kspace_denoise.training.lattice import lattice_within
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.subjects import Subject
@@ -16,20 +17,25 @@ from tests.training.scans import TINY
 SHAPE, COILS, COUNT = (32, 24), 4, 3
 
 
+def said(kind: str = "equispaced", acceleration: float = 2) -> dict[str, object]:
+    """Return how masks were drawn, as `simulate` records it."""
+    return {"mask": kind, "acceleration": acceleration, "calibration": 8, "mask_axis": -1}
+
+
 def scan(kind: str = "equispaced", acceleration: float = 2) -> kd.Scan:
     """Return slices of correlated coils, each with a mask of its own."""
     psi = 1e-3 * sim.array_covariance(COILS, seed=1)
     heads = [sim.phantom(SHAPE, seed=i, coils=COILS).kspace for i in range(COUNT)]
     noisy = sim.add_noise(np.stack(heads), psi, seed=0)
     masks = np.stack([sim.mask(kind, SHAPE, acceleration, 8, seed=i) for i in range(COUNT)])
-    said = {"mask": kind, "acceleration": acceleration, "calibration": 8, "mask_axis": -1}
-    header = {"provenance": {"parameters": said}}
+    header = {"provenance": {"parameters": said(kind, acceleration)}}
     kspace = noisy * masks[:, None]
     return kd.Scan(kspace=kspace, mask=masks, noise_covariance=psi, header=header)
 
 
 def measurements(source: kd.Scan | None = None) -> Measurements:
-    return Measurements.collect(training_measurements([Subject(source or scan())]))
+    found = Measurements.collect(training_measurements([Subject(source or scan())]))
+    return found.with_density()
 
 
 def test_slices_are_whitened_through_maps_of_unit_norm():
@@ -57,8 +63,11 @@ def test_a_batch_holds_images_of_order_one_with_their_noise():
 
 def test_the_levels_begin_where_a_scan_shows_as_much_as_its_mask_has_samples():
     found = measurements()
-    noise = [1 / one.rms for one in found.slices]
-    assert min(noise) < found.largest_noise < 5 * max(noise)
+    expected = []
+    for index, one in enumerate(found.slices):
+        noise = noise_of_components(found.shown(index), 1 / one.rms).flatten().sort().values
+        expected.append(float(noise[int(one.mask.sum()) * SHAPE[0] - 1]))
+    assert found.largest_noise == pytest.approx(np.median(expected), rel=1e-6)
     full = dataclasses.replace(scan("equispaced", 1), mask=None)
     alone = measurements(full)
     assert all(one.mask is None for one in alone.slices)
@@ -66,10 +75,37 @@ def test_the_levels_begin_where_a_scan_shows_as_much_as_its_mask_has_samples():
     assert alone.largest_noise == pytest.approx(middle, rel=1e-5)
 
 
-def test_a_file_that_does_not_say_how_its_masks_were_drawn_counts_what_it_has():
+def test_the_density_of_masks_of_unknown_kind_is_their_mean():
     unsaid = dataclasses.replace(scan(), header={})
     for one in measurements(unsaid).slices:
-        assert torch.equal(one.density[:1] != 0, one.mask != 0)
+        np.testing.assert_allclose(one.density, scan().mask.mean(axis=0), rtol=1e-6)
+    losses = kd.train("gsure", unsaid, config=TINY.replace(steps=3)).record["losses"]
+    assert np.isfinite([loss for _, loss in losses]).all()
+
+
+def test_the_record_is_found_behind_later_ones():
+    later = {"provenance": {"parameters": {"source_provenance": scan().header["provenance"]}}}
+    found = measurements(dataclasses.replace(scan(), header=later)).slices[0].density
+    np.testing.assert_array_equal(found, measurements().slices[0].density)
+
+
+@pytest.mark.parametrize(
+    "header", [{"provenance": "text"}, {"provenance": [1]}, {"provenance": {}}]
+)
+def test_a_record_of_another_form_says_nothing(header):
+    found = measurements(dataclasses.replace(scan(), header=header)).slices[0].density
+    np.testing.assert_allclose(found, scan().mask.mean(axis=0), rtol=1e-6)
+
+
+def test_full_data_have_density_one_whatever_the_record_says():
+    full = dataclasses.replace(scan("equispaced", 1), mask=None, header=scan().header)
+    assert measurements(full).slices[0].density.eq(1).all()
+
+
+def test_double_precision_is_taken_as_single():
+    double = dataclasses.replace(scan(), kspace=scan().kspace.astype(np.complex128))
+    assert measurements(double).slices[0].kspace.dtype == torch.complex64
+    kd.train("gsure", double, config=TINY.replace(steps=1))
 
 
 def test_gsure_trains_from_coils_and_becomes_a_prior():
@@ -93,7 +129,20 @@ def test_what_it_learns_is_closer_to_images_that_nobody_showed_it():
     assert error(40) < 0.8 * error(1)
 
 
+def of_other_lines() -> kd.Scan:
+    """Return scans whose record is of masks along the other axis."""
+    header = {"provenance": {"parameters": {**said(), "mask_axis": -2}}}
+    return dataclasses.replace(scan(), header=header)
+
+
+def of_one_mask() -> kd.Scan:
+    masks = np.repeat(scan().mask[:1], COUNT, axis=0)
+    return dataclasses.replace(scan(), mask=masks, kspace=scan().kspace * masks[:, None])
+
+
 WRONG = {
+    "the mask is no such mask": (of_other_lines, TINY),
+    "sampled in none of the 3 slices": (of_one_mask, TINY),
     "of several coils, which the paper leaves for later": (scan, TINY.replace(paper=True)),
     "varies along both axes": (lambda: scan("poisson", 2), TINY),
     "takes it for white": (

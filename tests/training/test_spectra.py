@@ -92,7 +92,7 @@ def test_a_network_that_is_shown_the_mask_is_shown_all_as_a_prior(tmp_path):
 def test_what_is_seen_may_be_pixels():
     seen, masks = np.ones((3, 8, 8), np.complex64), np.ones((3, 8, 8), bool)
     masks[0, :4] = False
-    given = [Spectrum(x * m, m, 0.1, 1.0, m) for x, m in zip(seen, masks, strict=True)]
+    given = [Spectrum(x * m, m, 0.1, 1.0) for x, m in zip(seen, masks, strict=True)]
     found = Spectra.collect(given, PixelSampling(torch.ones(1)))
     batch = found.draw(2, 8, torch.Generator().manual_seed(0))
     assert torch.equal(batch.operator.image(batch.seen), batch.seen)
