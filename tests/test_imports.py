@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "networks": {"arrays", "networks", "phase"},
 }
 """What a part of the package may import; parts that are not named here may import more."""
-MAY_LEARN = {"cli", "demo", "denoiser", "pipeline", "report", *LEARNING}
+MAY_LEARN = {"cli", "demo", "denoiser", "pipeline", "prior", "report", *LEARNING}
 
 
 @pytest.mark.parametrize(
