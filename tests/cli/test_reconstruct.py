@@ -1,5 +1,6 @@
 """`reconstruct`: images in the unit of the raw data, with a noise map that is true."""
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -36,6 +37,12 @@ def prior_for(method: str, folder: Path) -> list[object]:
     prior = Denoiser(network, Diffusion(), "diffusion", "after-sense", config, {"steps": 0})
     prior.save(folder / "prior.safetensors")
     return ["--model", folder / "prior.safetensors", "--samples", 2]
+
+
+def keep_one_slice(path: Path) -> None:
+    """Leave the first slice of a scan: samplers take their time."""
+    scan = formats.read(path)
+    formats.write(path, dataclasses.replace(scan, kspace=scan.kspace[:1]))
 
 
 def reconstructed(source: Path, *options: object) -> Images:
@@ -239,22 +246,20 @@ def test_provenance(scan_file: Path) -> None:
 def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
     scan_file: Path, method: str
 ) -> None:
+    keep_one_slice(scan_file)
     images = reconstructed(
         scan_file, "--method", method, *prior_for(method, scan_file.parent), "--calibration", 12
     )
+    with h5py.File(scan_file.with_name("image.h5")) as file:
+        spread = file["posterior_std"][:]
     sense = reconstructed(scan_file, "--method", "sense", "--calibration", 12)
     inside = np.abs(sense.data) > 0.5
     error = np.abs(images.data - sense.data)[inside].mean()
     assert error < 0.3 * np.abs(sense.data)[inside].mean()
     assert images.sigma is None
-    record = reconstructed(
-        scan_file, "--method", method, *prior_for(method, scan_file.parent)
-    ).header["provenance"]
-    assert record["parameters"]["samples"] == 2
-    with h5py.File(scan_file.with_name("image.h5")) as file:
-        spread = file["posterior_std"][:]
-        assert spread.shape == file["reconstruction"].shape
-        assert spread[inside].min() > 0
+    assert images.header["provenance"]["parameters"]["samples"] == 2
+    assert spread.shape == images.data.shape
+    assert spread[inside].min() > 0
 
 
 @pytest.mark.parametrize("method", ["ddrm", "split-gibbs", "dds", "pigdm"])
@@ -335,11 +340,13 @@ def test_refusals(scan_file: Path, options: list[object], message: str) -> None:
     assert not output.exists()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].calls <= 50])
 def test_torch_tensors_give_the_same_image(
     scan_file: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """What --device cuda does, on tensors of the CPU."""
+    if METHODS[method].samples:
+        keep_one_slice(scan_file)
     words = ["--method", method, *prior_for(method, scan_file.parent)]
     plain = reconstructed(scan_file, *words)
     module = importlib.import_module("kspace_denoise.cli.reconstruct")
