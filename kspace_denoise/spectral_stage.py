@@ -18,7 +18,7 @@ from kspace_denoise.recon.spectral_sense import SenseSampling, decompose
 from kspace_denoise.recon.whitened import slices_of, whitened
 from kspace_denoise.stages import KnownNoise, Numpy, Slice
 
-_AT_LEAST = 3.0
+_AT_LEAST = 3.0  # times the noise of the cleanest component: up to there all are observed
 
 
 class SpectralImage(NamedTuple):

@@ -13,6 +13,7 @@ level.
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
@@ -45,8 +46,9 @@ def degraded(erased: float, sigma: float) -> tuple[Numpy, Numpy]:
     images = np.stack([head("train", number).image for number in range(TRAINING)])
     kept = generator.random((TRAINING, PATCHES, PATCHES)) >= erased
     mask = np.kron(kept, np.ones((1, SHAPE[0] // PATCHES, SHAPE[1] // PATCHES))).astype(bool)
-    noisy = sim.add_noise(images[:, None], np.array([[2 * sigma**2]]), seed=generator)[:, 0]
-    return noisy * mask, mask
+    if sigma:
+        images = sim.add_noise(images[:, None], np.array([[2 * sigma**2]]), seed=generator)[:, 0]
+    return images * mask, mask
 
 
 def gsure(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
@@ -63,6 +65,7 @@ def gsure(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
             spectra.append(Spectrum(image, mask, sigma, rms, density))
     data = Spectra.collect(spectra, PixelSampling(torch.ones(1)))
     config = settings(steps, data.largest_noise * 1.001)
+    config = config.replace(network=dataclasses.replace(config.network, phase_width=0.0))
     objective = GSURE(smallest=data.largest_noise * 1.001)
     network = differentiate_twice(build_network(config.network, 2))
     checkpoint = path.with_suffix(".checkpoint")

@@ -63,7 +63,8 @@ def ddrm(
         samples: how many images are drawn for each slice.
         seed: integer or generator.
         eta_b: share of the data in components that are better than the state, 0 to 1.
-        levels: noise levels in the unit of the image in place of `steps`, falling, without 0.
+        levels: noise levels in the unit of the image in place of `steps`, falling, without 0; those
+            below the smallest that the denoiser has learnt are left out here too.
         prior_rms: root mean square per real component that the prior gives a spectral component,
             in the unit of the image; None takes 0.3 times that of the image.
 

@@ -59,7 +59,8 @@ def dds(
             at the level; a number is the paper's constant γ (over the variance of the data).
         samples: how many images are drawn for each slice.
         seed: integer or generator.
-        levels: noise levels in the unit of the image in place of `steps`, falling, without 0.
+        levels: noise levels in the unit of the image in place of `steps`, falling, without 0; none
+            is asked for below the smallest that the denoiser has learnt.
 
     Returns:
         Mean, standard deviation and samples, `(samples, ..., y, x)`, in the unit of `sense`.

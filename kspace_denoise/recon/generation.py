@@ -36,7 +36,8 @@ def generate(
         eta: how much of the noise is new in each step, 0 to 1.
         samples: number of images.
         seed: integer or generator.
-        levels: noise levels in the unit of the image in place of `steps`, falling, without 0.
+        levels: noise levels in the unit of the image in place of `steps`, falling, without 0; none
+            is asked for below the smallest that the denoiser has learnt.
 
     Raises:
         ValueError: if an option is out of its range, or the denoiser returns another shape.

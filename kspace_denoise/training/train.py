@@ -220,9 +220,7 @@ def _fit_to_data(
 ) -> tuple[Objective[Any], TrainConfig]:
     """Take from the images what an objective takes from them, and note it in the config."""
     fit = getattr(objective, "fit", None)
-    if fit is None:
-        return objective, config
-    if isinstance(images, SpectralImages):
+    if fit is None or isinstance(images, SpectralImages):
         return objective, config
     known = images.images if isinstance(images, NoisyImages) else images.largest_noise
     fitted: Objective[Any] = fit(known)

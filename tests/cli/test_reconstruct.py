@@ -265,10 +265,11 @@ def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
 @pytest.mark.parametrize("method", ["ddrm", "split-gibbs", "dds", "pigdm"])
 def test_a_sampler_asks_as_often_as_its_progress_bar_counts(scan_file: Path, method: str) -> None:
     prior = load(Path(str(prior_for(method, scan_file.parent)[1])))
+    prior.objective = Diffusion(smallest=1e-6)  # none of the levels is below it, and left out
     scan, asked = formats.read(scan_file), []
     settings = Settings(known_noise(scan), 12, 0, 0, None, prior, 2)
     METHODS[method].run(scan.kspace[0], None, settings._replace(tick=lambda: asked.append(1)))
-    assert 0.8 * METHODS[method].calls <= len(asked) <= METHODS[method].calls
+    assert len(asked) == METHODS[method].calls
 
 
 def test_a_report_shows_images_their_spread_and_samples(scan_file: Path) -> None:
