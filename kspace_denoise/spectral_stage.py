@@ -7,6 +7,7 @@ import numpy as np
 
 from kspace_denoise import recon
 from kspace_denoise.arrays import Array, like, namespace, to_numpy
+from kspace_denoise.recon.coloured_noise import zero_filled
 from kspace_denoise.recon.sense_operator import (
     SenseOperator,
     over_strength,
@@ -102,7 +103,6 @@ def sampled(kspace: Numpy, mask: Numpy | None) -> Numpy:
 
     Lines that are filled with zeros hold no noise: they were not.
     """
-    acquired = (kspace != 0).any(axis=0)
-    rows, columns = acquired.any(axis=1, keepdims=True), acquired.any(axis=0, keepdims=True)
-    given = True if mask is None else mask.astype(bool)
-    return np.asarray(np.broadcast_to(given, acquired.shape) & rows & columns)
+    given = np.broadcast_to(True if mask is None else mask.astype(bool), kspace.shape[-2:])
+    empty = zero_filled(kspace)
+    return given if empty is None else given & ~to_numpy(empty)

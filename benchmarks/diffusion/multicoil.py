@@ -15,24 +15,20 @@ Every slice is kept as it is done; killed, it goes on there. `--table` prints wh
 import argparse
 import dataclasses
 import functools
-import json
 import os
-import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 
 import kspace_denoise as kd
 from benchmarks.diffusion.coils import COIL_CALIBRATION, COIL_SIGMA, coil_scan
 from benchmarks.diffusion.phantoms import Numpy
 from benchmarks.diffusion.priors import STEPS, trained
-from benchmarks.diffusion.reconstruct import psnr_of
+from benchmarks.diffusion.results import Scores, table, work_through
 from kspace_denoise import metrics, sim
 from kspace_denoise.arrays import to_numpy
 from kspace_denoise.cli.methods import METHODS, Settings
-from kspace_denoise.formats.atomic import atomic
 from kspace_denoise.stages import known_noise, reconstruct_slice
 
 KINDS, ACCELERATIONS = ("equispaced", "random"), (4, 6, 8)
@@ -83,7 +79,7 @@ def brain() -> kd.Scan:
     return dataclasses.replace(found, noise_covariance=known_noise(found).covariance)
 
 
-def results(row: str, case: Case, number: int, work: Path, steps: int) -> dict[str, Any]:
+def results(row: str, case: Case, number: int, work: Path, steps: int) -> Scores:
     """Return the scores of a row on one slice, by λ where it has one."""
     one, reference = scan(case, number)
     method, _, name = row.partition(" ")
@@ -102,56 +98,6 @@ def results(row: str, case: Case, number: int, work: Path, steps: int) -> dict[s
     return found
 
 
-def place(case: Case, row: str, number: int, work: Path) -> Path:
-    """Return the file of a result."""
-    return work / "multicoil" / case.name / f"{row} {number}.json"
-
-
-def work_through(cases: list[Case], rows: list[str], slices: int, work: Path, steps: int) -> None:
-    """Do what is not done yet, slice by slice."""
-    for number in range(slices):
-        for case in [c for c in cases if c.data == "phantom" or number == 0]:
-            for row in rows:
-                path = place(case, row, number, work)
-                if path.exists():
-                    continue
-                started = time.perf_counter()
-                scores = results(row, case, number, work, steps)
-                result = {"scores": scores, "seconds": time.perf_counter() - started}
-                best = max(x["psnr"] for x in scores.values())
-                print(f"{case.name} {row} {number}: {best:.2f} dB", flush=True)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with atomic(path) as temporary:
-                    temporary.write_text(json.dumps(result))
-
-
-def table(slices: int, work: Path) -> str:
-    """Return the means over the slices that every row has, as Markdown."""
-    lines = ["| scan | slices | " + " | ".join(ROWS) + " |", "| --- " * (len(ROWS) + 2) + "|"]
-    for case in CASES:
-        found: dict[str, dict[int, Any]] = {row: {} for row in ROWS}
-        for row in ROWS:
-            for number in range(slices):
-                path = place(case, row, number, work)
-                if path.exists():
-                    found[row][number] = json.loads(path.read_text())["scores"]
-        common = sorted(set.intersection(*(set(given) for given in found.values())))
-        if not common:
-            continue
-        cells, base = [], psnr_of(found["l1-wavelet"], common)[0]
-        for row in ROWS:
-            psnr, ssim, lam = psnr_of(found[row], common)
-            gain = psnr - base
-            half = ""
-            if len(common) > 1:
-                width = scipy.stats.t.ppf(0.975, len(common) - 1) * scipy.stats.sem(gain)
-                half = f" ± {width:.2f}"
-            at = f", λ {lam}" if lam else ""
-            cells.append(f"{psnr.mean():.2f} ({gain.mean():+.2f}{half}), {ssim:.3f}{at}")
-        lines.append(f"| {case.name} | {len(common)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Reconstruct, score and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -161,10 +107,22 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
     parser.add_argument("--table", action="store_true", help="only print what there is")
     given = parser.parse_args()
-    cases = [c for c in CASES if c.data == "phantom" or "KSPACE_DENOISE_DATA" in os.environ]
+    folder, cases = given.work / "multicoil", {case.name: case for case in CASES}
+    slices = {"phantom": given.slices, "brain": int("KSPACE_DENOISE_DATA" in os.environ)}
+
+    def score_of(case: str, row: str, number: int) -> Scores:
+        return results(row, cases[case], number, given.work, given.steps)
+
     if not given.table:
-        work_through(cases, list(given.rows), given.slices, given.work, given.steps)
-    print(table(given.slices, given.work))
+        jobs = [
+            (name, row, number)
+            for number in range(given.slices)
+            for name, case in cases.items()
+            for row in given.rows
+            if number < slices[case.data]
+        ]
+        work_through(jobs, folder, score_of)
+    print(table(cases, ROWS, folder, "l1-wavelet"))
 
 
 if __name__ == "__main__":

@@ -11,21 +11,18 @@ Every slice is kept as it is done; killed, it goes on there. `--table` prints wh
 """
 
 import argparse
-import json
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
 
 import kspace_denoise as kd
 from benchmarks.diffusion.phantoms import FIRST, SHAPE, SIGMA, Numpy, calibration_of, head
 from benchmarks.diffusion.priors import STEPS, trained
+from benchmarks.diffusion.results import Scores, table, work_through
 from kspace_denoise import metrics, recon, sim
-from kspace_denoise.formats.atomic import atomic
 from kspace_denoise.fourier import ifft2c
 
 SAMPLES = 8
@@ -95,9 +92,7 @@ def prior(name: str, work: Path, steps: int) -> kd.Denoiser:
     return trained(name, work, steps)
 
 
-def results(
-    row: str, case: Case, number: int, work: Path, steps: int
-) -> dict[str, dict[str, float]]:
+def results(row: str, case: Case, number: int, work: Path, steps: int) -> Scores:
     """Return the scores of a row on one slice, by λ where it has one."""
     kspace, mask, truth = scan(case, "test", number)
     if row == "zero-filled":
@@ -113,64 +108,6 @@ def results(
     return {"": score(found.mean, truth)}
 
 
-def work_through(rows: list[str], cases: list[Case], slices: int, work: Path, steps: int) -> None:
-    """Do what is not done yet, slice by slice."""
-    for number in range(slices):
-        for case in cases:
-            for row in rows:
-                path = work / "reconstruct" / case.name / f"{row} {number}.json"
-                if path.exists():
-                    continue
-                started = time.perf_counter()
-                scores = results(row, case, number, work, steps)
-                result = {"scores": scores, "seconds": time.perf_counter() - started}
-                best = max(x["psnr"] for x in scores.values())
-                print(f"{case.name} {row} {number}: {best:.2f} dB", flush=True)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with atomic(path) as temporary:
-                    temporary.write_text(json.dumps(result))
-
-
-def kept(case: Case, row: str, work: Path) -> dict[int, dict[str, dict[str, float]]]:
-    """Return the scores of a row by slice."""
-    folder = work / "reconstruct" / case.name
-    return {
-        int(path.stem.rpartition(" ")[2]): json.loads(path.read_text())["scores"]
-        for path in folder.glob(f"{row} *.json")
-    }
-
-
-def table(work: Path) -> str:
-    """Return the means over all slices that every row has, as Markdown."""
-    lines = ["| mask | slices | " + " | ".join(ROWS) + " |", "| --- " * (len(ROWS) + 2) + "|"]
-    for case in CASES:
-        found = {row: kept(case, row, work) for row in ROWS}
-        common = sorted(set.intersection(*(set(slices) for slices in found.values())))
-        if not common:
-            continue
-        cells, base = [], psnr_of(found["l1-wavelet"], common)[0]
-        for row in ROWS:
-            psnr, ssim, lam = psnr_of(found[row], common)
-            gain = psnr - base
-            half = scipy.stats.t.ppf(0.975, len(common) - 1) * scipy.stats.sem(gain)
-            at = f", λ {lam}" if lam else ""
-            cells.append(f"{psnr.mean():.2f} ({gain.mean():+.2f} ± {half:.2f}), {ssim:.3f}{at}")
-        lines.append(f"| {case.name} | {len(common)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def psnr_of(
-    found: dict[int, dict[str, dict[str, float]]], slices: list[int]
-) -> tuple[Numpy, float, str]:
-    """Return PSNR by slice, mean SSIM, and the λ of the best mean PSNR, marked if at an end."""
-    lambdas = list(found[slices[0]])
-    by_lambda = np.array([[found[n][lam]["psnr"] for n in slices] for lam in lambdas])
-    best = int(by_lambda.mean(axis=1).argmax())
-    at_end = len(lambdas) > 1 and best in (0, len(lambdas) - 1)
-    ssim = float(np.mean([found[n][lambdas[best]]["ssim"] for n in slices]))
-    return by_lambda[best], ssim, lambdas[best] + (" (at an end)" if at_end else "")
-
-
 def main() -> None:
     """Reconstruct, score and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -180,10 +117,16 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
     parser.add_argument("--table", action="store_true", help="only print what there is")
     arguments = parser.parse_args()
+    folder, cases = arguments.work / "reconstruct", {case.name: case for case in CASES}
+
+    def score_of(case: str, row: str, number: int) -> Scores:
+        return results(row, cases[case], number, arguments.work, arguments.steps)
+
     if not arguments.table:
-        rows = list(arguments.rows)
-        work_through(rows, CASES, arguments.slices, arguments.work, arguments.steps)
-    print(table(arguments.work))
+        numbers = range(arguments.slices)
+        jobs = [(case, row, n) for n in numbers for case in cases for row in arguments.rows]
+        work_through(jobs, folder, score_of)
+    print(table(cases, ROWS, folder, "l1-wavelet"))
 
 
 if __name__ == "__main__":
