@@ -1,9 +1,19 @@
-"""Traces with the Jacobian of a denoiser, by one random probe (Hutchinson, 1990), gradient kept."""
+"""Traces with the Jacobian of a denoiser, by one random probe (Hutchinson, 1990), gradient kept.
+
+With left = L p and right = R p of one `rademacher_like` p, left · J right is tr(Lᴴ J R) in the
+mean.
+"""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Derivative = Literal["difference", "exact"]
+
+STEP = 0.003
+"""Of a central difference, over the noise level: the compromise with rounding in float32."""
 
 
 def rademacher_like(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -20,14 +30,30 @@ def rademacher_like(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def with_trace(
-    function: Callable[[Tensor], Tensor], x: Tensor, left: Tensor, right: Tensor
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    left: Tensor,
+    right: Tensor,
+    level: Tensor,
+    derivative: Derivative,
 ) -> tuple[Tensor, Tensor]:
     """Return f(x), and what sums up to left · J right for each image, J the Jacobian of f at x.
 
-    By differentiating twice: exact for these vectors, and with gradients to the weights of a
-    network. With left = L p and right = R p of one `rademacher_like` p the sum is tr(Lᴴ J R) in
-    the mean. Images of a batch do not mix in it.
+    Both with gradients to the weights of a network; images of a batch, `level` (batch,) the noise
+    of each, do not mix. "exact" differentiates twice; "difference" takes the central difference of
+    two calls, whose mean stands for f(x), in half the time.
     """
+    if derivative == "exact":
+        return _twice(function, x, left, right)
+    size = right.abs().square().mean(dim=(-2, -1), keepdim=True).sqrt()
+    step = STEP * level[:, None, None] / size.clamp(min=torch.finfo(size.dtype).tiny)
+    ahead, behind = function(x + step * right), function(x - step * right)
+    return (ahead + behind) / 2, inner(left, (ahead - behind) / (2 * step))
+
+
+def _twice(
+    function: Callable[[Tensor], Tensor], x: Tensor, left: Tensor, right: Tensor
+) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         point = x.detach().requires_grad_()
         value = function(point)

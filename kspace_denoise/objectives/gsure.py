@@ -14,7 +14,12 @@ from torch import Tensor, nn
 
 from kspace_denoise.objectives.coil_batch import CoilBatch
 from kspace_denoise.objectives.diffusion_levels import EveryLevel
-from kspace_denoise.objectives.divergence import inner, rademacher_like, with_trace
+from kspace_denoise.objectives.divergence import (
+    Derivative,
+    inner,
+    rademacher_like,
+    with_trace,
+)
 from kspace_denoise.objectives.gsure_coils import squared_error_of_coils
 from kspace_denoise.objectives.noise_like import noise_like
 from kspace_denoise.objectives.objective import Pair
@@ -34,6 +39,9 @@ class GSURE(EveryLevel):
     is then nsr² or d² (`divergence = "exact"`); "paper" is that of the paper's equation 10 for
     both, (1 - ᾱ) / √ᾱ for a divergence by z_d, which is biased.
 
+    `derivative` in the divergence: the central "difference" of two calls of the network, or "exact"
+    by differentiating twice, which takes twice the time.
+
     `mask_aware` shows the network which components are seen, as one more image, and all of them
     when it is a prior: the remedy that the paper suggests where components depend on each other.
 
@@ -43,6 +51,7 @@ class GSURE(EveryLevel):
 
     target: Target = "measurement"
     divergence: Divergence = "exact"
+    derivative: Derivative = "difference"
     mask_aware: bool = False
 
     pair: ClassVar[Pair] = "nothing"
@@ -51,11 +60,12 @@ class GSURE(EveryLevel):
         super().__post_init__()
         check_choice("target", self.target, get_args(Target))
         check_choice("divergence", self.divergence, get_args(Divergence))
+        check_choice("derivative", self.derivative, get_args(Derivative))
 
     @classmethod
     def paper(cls) -> "GSURE":
         """Return the paper's choices: its divergence factor, DDPM's schedule, one weight."""
-        return cls(divergence="paper", schedule="ddpm", weighting="one")
+        return cls(divergence="paper", derivative="exact", schedule="ddpm", weighting="one")
 
     def fit(self, largest_noise: float) -> "GSURE":
         """Return a copy whose levels begin at the largest noise of what the scans show."""
@@ -68,7 +78,7 @@ class GSURE(EveryLevel):
         level = self.draw_levels(len(batch), batch.device, generator)
         if isinstance(batch, CoilBatch):
             self.check_coils()
-            error = squared_error_of_coils(network, batch, level, generator)
+            error = squared_error_of_coils(network, batch, level, generator, self.derivative)
         else:
             error = self.squared_error(network, batch, level, generator)
         return (self.weight(level) * error).mean()
@@ -113,7 +123,9 @@ class GSURE(EveryLevel):
 
         factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
         with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
-            clean, divergence = with_trace(estimate, state, factor * probe, probe)
+            clean, divergence = with_trace(
+                estimate, state, factor * probe, probe, level, self.derivative
+            )
         wanted = batch.seen if self.target == "measurement" else state
         error = torch.where(seen, inner(clean - wanted, clean - wanted), 0) / batch.density
         return (error + 2 * divergence).mean(dim=(-2, -1))

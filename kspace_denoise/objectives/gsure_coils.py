@@ -16,7 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives.coil_batch import CoilBatch, Measured
-from kspace_denoise.objectives.divergence import inner, rademacher_like, with_trace
+from kspace_denoise.objectives.divergence import (
+    Derivative,
+    inner,
+    rademacher_like,
+    with_trace,
+)
 from kspace_denoise.objectives.noise_like import noise_like
 from kspace_denoise.recon.spectral import noise_of_components
 
@@ -30,7 +35,11 @@ class State(NamedTuple):
 
 
 def squared_error_of_coils(
-    network: nn.Module, batch: CoilBatch, level: Tensor, generator: torch.Generator
+    network: nn.Module,
+    batch: CoilBatch,
+    level: Tensor,
+    generator: torch.Generator,
+    derivative: Derivative = "difference",
 ) -> Tensor:
     """Return for each image |D^-½ (A f - y)|² + 2 σ² tr(D⁻¹ A ∂f/∂y) per pixel.
 
@@ -47,7 +56,7 @@ def squared_error_of_coils(
         return clean
 
     with torch.autocast(images.device.type, enabled=False):  # bfloat16 drowns the divergence
-        clean, trace = with_trace(estimate, images, left, right)
+        clean, trace = with_trace(estimate, images, left, right, level, derivative)
     errors = [
         _residual(scan, image) + 2 * scan.sigma**2 * part.sum()
         for scan, image, part in zip(batch.scans, clean, trace, strict=True)

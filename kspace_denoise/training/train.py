@@ -81,7 +81,7 @@ def train(
         config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)
     network = build_network(config.network, images.channels, seed)
-    if isinstance(objective, GSURE):
+    if isinstance(objective, GSURE) and objective.derivative == "exact":
         differentiate_twice(network)
     if start is not None:
         _check_start(start, images.channels)
