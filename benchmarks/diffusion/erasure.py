@@ -64,7 +64,7 @@ def gsure(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
             density = np.full(SHAPE, 1 - erased, np.float32)
             spectra.append(Spectrum(image, mask, sigma, rms, density))
     data = Spectra.collect(spectra, PixelSampling(torch.ones(1)))
-    config = settings(steps, data.largest_noise * 1.001)
+    config = settings(steps, {"smallest": data.largest_noise * 1.001})
     config = config.replace(network=dataclasses.replace(config.network, phase_width=0.0))
     objective = GSURE(smallest=data.largest_noise * 1.001)
     network = differentiate_twice(build_network(config.network, 2))
@@ -90,7 +90,7 @@ def naive(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
     found = train(
         "diffusion",
         kd.Images(data=images, sigma=1e-3),
-        config=settings(steps, 0.03),
+        config=settings(steps, {"smallest": 0.03}),
         checkpoint=checkpoint,
         resume=checkpoint.exists(),
     )

@@ -11,7 +11,7 @@ Each is trained once and kept in WORK; killed, it goes on from its checkpoint.
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +31,11 @@ ACCELERATION = 4.0
 
 
 class Source(NamedTuple):
-    """A method, what it is trained on, and from which noise level on."""
+    """A method, what it is trained on, and its hyper-parameters."""
 
     method: str
     scans: Callable[[], kd.Scan | kd.Images]
-    smallest: float = SMALLEST
+    objective: Mapping[str, float] = {"smallest": SMALLEST}
 
 
 def degraded() -> kd.Scan:
@@ -68,22 +68,24 @@ def clean_coils() -> kd.Scan:
 
 PRIORS = {
     "gsure": Source("gsure", degraded),
+    "gsure-filled": Source("gsure", degraded, {"smallest": SMALLEST, "filled": 0.5}),
+    "gsure-aware": Source("gsure", degraded, {"smallest": SMALLEST, "mask_aware": True}),
     "oracle": Source("diffusion", clean),
     "naive": Source("diffusion", zero_filled),
-    "clean": Source("diffusion", clean, 0.01),
+    "clean": Source("diffusion", clean, {"smallest": 0.01}),
     "coils-gsure": Source("gsure", degraded_coils),
-    "coils-clean": Source("diffusion", clean_coils, 0.01),
+    "coils-clean": Source("diffusion", clean_coils, {"smallest": 0.01}),
 }
 
 
-def settings(steps: int, smallest: float) -> kd.TrainConfig:
-    """Return how every prior is trained, at levels from the smallest on."""
+def settings(steps: int, objective: Mapping[str, float]) -> kd.TrainConfig:
+    """Return how every prior is trained."""
     return kd.TrainConfig(
         steps=steps,
         batch=2,
         patch=128,
         learning_rate=2e-3,
-        objective={"smallest": smallest},
+        objective=dict(objective),
         symmetries=1,
     )
 
@@ -96,7 +98,7 @@ def trained(name: str, work: Path, steps: int = STEPS) -> kd.Denoiser:
     work.mkdir(parents=True, exist_ok=True)
     checkpoint = path.with_suffix(".checkpoint")
     prior = PRIORS[name]
-    config = settings(steps, prior.smallest)
+    config = settings(steps, prior.objective)
     with tqdm(total=steps, desc=name, unit="step", mininterval=10) as bar:
 
         def report(progress: Progress) -> None:

@@ -45,6 +45,9 @@ class GSURE(EveryLevel):
     `mask_aware` shows the network which components are seen, as one more image, and all of them
     when it is a prior: the remedy that the paper suggests where components depend on each other.
 
+    `filled` is the share of states whose unseen components are not noise alone, but the network's
+    own estimate of them with noise, as in a sampler: masks are then no longer seen in its input.
+
     Of one coil no level may be below the noise of a component that is seen. Several coils have an
     equation of their own, `gsure_coils`.
     """
@@ -53,6 +56,7 @@ class GSURE(EveryLevel):
     divergence: Divergence = "exact"
     derivative: Derivative = "difference"
     mask_aware: bool = False
+    filled: float = 0.0
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -61,6 +65,13 @@ class GSURE(EveryLevel):
         check_choice("target", self.target, get_args(Target))
         check_choice("divergence", self.divergence, get_args(Divergence))
         check_choice("derivative", self.derivative, get_args(Derivative))
+        if not 0 <= self.filled <= 1:
+            raise ValueError(f"filled is {self.filled}, expected a share from 0 to 1")
+        if self.filled and self.derivative == "exact":
+            raise ValueError(
+                f"filled is {self.filled} and derivative 'exact': what is filled in depends on the "
+                "data, which 'difference' alone sees"
+            )
 
     @classmethod
     def paper(cls) -> "GSURE":
@@ -89,11 +100,12 @@ class GSURE(EveryLevel):
         Raises:
             ValueError: naming them.
         """
-        if (self.target, self.divergence, self.mask_aware) != ("measurement", "exact", False):
+        plain = ("measurement", "exact", False, 0)
+        if (self.target, self.divergence, self.mask_aware, self.filled) != plain:
             raise ValueError(
-                f"target is {self.target!r}, divergence {self.divergence!r} and mask_aware "
-                f"{self.mask_aware}: of several coils, which the paper leaves for later, there is "
-                "'measurement' with 'exact' and no mask alone"
+                f"target is {self.target!r}, divergence {self.divergence!r}, mask_aware "
+                f"{self.mask_aware} and filled {self.filled}: of several coils, which the paper "
+                "leaves for later, there is 'measurement' with 'exact', False and 0 alone"
             )
 
     def squared_error(
@@ -116,10 +128,18 @@ class GSURE(EveryLevel):
         probe = torch.where(seen, rademacher_like(batch.seen, generator), 0)
         shown = (seen.to(state.dtype)[:, None],) if self.mask_aware else ()
 
-        def estimate(z: Tensor) -> Tensor:
+        def once(z: Tensor) -> Tensor:
             clean: Tensor = network(batch.operator.image(z), level, *shown)
             spectrum: Tensor = batch.operator.spectrum(clean)
             return spectrum
+
+        hidden = self._to_fill(seen, generator)
+
+        def estimate(z: Tensor) -> Tensor:
+            if self.filled:
+                with torch.no_grad():
+                    z = z + torch.where(hidden, once(z), 0)
+            return once(z)
 
         factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
         with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
@@ -146,6 +166,13 @@ class GSURE(EveryLevel):
             condition = torch.ones_like(x)[:, None]
         clean: Tensor = network(x, sigma, condition)
         return clean
+
+    def _to_fill(self, seen: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the components that are filled in: all unseen ones of some of the images."""
+        if not self.filled:
+            return torch.zeros_like(seen)
+        drawn = torch.rand(len(seen), generator=generator, device=seen.device) < self.filled
+        return ~seen & drawn[:, None, None]
 
     def _factor(self, level: Tensor, nsr: Tensor) -> Tensor:
         """Return λ, the factor of the divergence by the state of growing variance."""

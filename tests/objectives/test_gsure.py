@@ -183,17 +183,23 @@ def masked_kspace(count: int, noise: float) -> tuple[torch.Tensor, SpectralBatch
     return z, SpectralBatch(seen, nsr, odds.expand(shape), operator)
 
 
-@pytest.mark.parametrize("target", ["measurement", "state"])
-def test_a_network_on_images_is_judged_by_masked_noisy_kspace(target):
+@pytest.mark.parametrize(
+    ("target", "filled"), [("measurement", 0), ("state", 0), ("measurement", 1)]
+)
+def test_a_network_on_images_is_judged_by_masked_noisy_kspace(target, filled):
     """Against the mean over masks of the true error, of a network that mixes components."""
     network, d = Convolution(), 0.7
     z, batch = masked_kspace(60_000, 0.2)
     level = torch.full((len(z),), d, dtype=torch.float64)
-    found = estimated(GSURE(target=target), network, batch, d)
+    found = estimated(GSURE(target=target, filled=filled), network, batch, d)
     with torch.no_grad():
         seen = batch.nsr.isfinite()
         n = torch.complex(normal(*z.shape, seed=11), normal(*z.shape, seed=12))
-        clean = network(batch.operator.image(torch.where(seen, z, 0) + d * n), level)
+        state = torch.where(seen, z, 0) + d * n
+        clean = network(batch.operator.image(state), level)
+        if filled:
+            state += torch.where(seen, 0, batch.operator.spectrum(clean))
+            clean = network(batch.operator.image(state), level)
         error = (batch.operator.spectrum(clean) - z).abs() ** 2
         true = (torch.where(seen, error, 0) / batch.density).mean(dim=(-2, -1))
     bound = 4 * ((found.var() + true.var()) / len(z)).sqrt()
@@ -284,6 +290,26 @@ def test_mixed_precision_changes_nothing():
     with torch.autocast("cpu", torch.bfloat16):
         mixed = GSURE(smallest=0.2).loss(network, batch, generator())
     assert torch.equal(plain, mixed)
+
+
+def test_what_is_filled_in_is_a_share_of_the_images():
+    network, (_, batch) = Convolution(), masked_kspace(200, 0.2)
+    level = torch.full((len(batch),), 0.7, dtype=torch.float64)
+    none, some, all_of_them = (
+        GSURE(filled=share).squared_error(network, batch, level, generator())
+        for share in (0, 0.5, 1)
+    )
+    hidden = batch.nsr.isinf().any(dim=(-2, -1))
+    assert torch.equal(none != all_of_them, hidden)
+    assert torch.all((some == none) | (some == all_of_them))
+    assert 60 < int((some == none).sum()) < 140
+
+
+def test_what_cannot_be_filled_in_is_refused():
+    with pytest.raises(ValueError, match="expected a share from 0 to 1"):
+        GSURE(filled=1.5)
+    with pytest.raises(ValueError, match="which 'difference' alone sees"):
+        GSURE(filled=0.5, derivative="exact")
 
 
 def test_levels_below_the_noise_are_refused():
