@@ -18,7 +18,8 @@ class Prior:
     sigma is the noise of each real component of x; it, `rms`, the root mean square of the images'
     magnitude, and `smallest`, the lowest noise level that the network has learnt, are in the unit
     of x. Below it the score stays what it is there: x + (sigma / smallest)² (D(x, smallest) - x).
-    Gradients are carried to tensors that ask for them. `tick` is called before every call.
+    Gradients are carried to tensors that ask for them. With `bfloat16` the network's layers, not
+    what is done around them, are computed in it. `tick` is called before every call.
     """
 
     network: nn.Module
@@ -27,6 +28,7 @@ class Prior:
     smallest: float
     device: str
     tick: Callable[[], object] = lambda: None
+    bfloat16: bool = False
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Return the mean of the clean images, as the network knows it."""
@@ -34,7 +36,8 @@ class Prior:
         images: Tensor = to_torch(x).reshape(-1, *x.shape[-2:]).to(self.device, torch.complex64)
         known = max(sigma, self.smallest)
         level = torch.full((len(images),), known / self.rms, device=self.device)
-        with torch.set_grad_enabled(images.requires_grad):
+        half = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bfloat16)
+        with torch.set_grad_enabled(images.requires_grad), half:
             clean = self.rms * self.objective.denoise(self.network, images / self.rms, level)
             if known > sigma:
                 clean = images + (sigma / known) ** 2 * (clean - images)

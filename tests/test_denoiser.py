@@ -302,6 +302,17 @@ def test_a_prior_carries_gradients_to_those_who_ask(rng):
     assert slope.abs().max() > 0
 
 
+@pytest.mark.parametrize("sigma", [0.02, 0.5, 20.0])
+def test_half_precision_costs_a_prior_a_small_share_of_the_noise(rng, sigma):
+    image = complex_array(rng, (2, 16, 16))
+    taught = prior()
+    taught.network.network.leave[-1].weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    exact, half = (taught.prior(1.0, bfloat16=on)(image, sigma) for on in (False, True))
+    off = np.abs(half - exact).mean()
+    assert 0 < off < 0.05 * np.abs(exact - image).mean()
+    assert half.dtype == exact.dtype == np.complex64
+
+
 def test_only_denoisers_of_every_level_are_priors():
     with pytest.raises(ValueError, match="c2s was trained near that of its scans"):
         denoiser().prior(1.0)
