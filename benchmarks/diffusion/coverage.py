@@ -1,11 +1,13 @@
-"""How often the truth lies in the 90 % band of split Gibbs sampling, with a trained prior.
+"""How often the truth lies in the bands of split Gibbs sampling, with a trained prior.
 
-Unseen single-coil phantom slices, noise of 0.01 of the largest magnitude, R = 4 (kind `gsure`).
-A band from K samples is mean ± t(K - 1) √(1 + 1/K) std per real component. Edges, flat tissue and
-background are told apart by the truth: background is outside the head, edges are the quarter of the
-head with the largest gradient.
+Unseen single-coil phantom slices, largest magnitude 1, R = 4 (kind `gsure`), noise of `--sigma`.
+The band of level p from K samples is mean ± t(K - 1) √(1 + 1/K) std per real component, t Student's
+quantile of (1 + p) / 2. Edges, flat tissue and background are told apart by the truth: background
+is outside the head, edges are the quarter of the head with the largest gradient. Shares of pixels,
+with the 95 % interval of their mean over slices.
 
-    python -m benchmarks.diffusion.coverage --work WORK --samples 100 --slices 50
+    python -m benchmarks.diffusion.coverage --work WORK --figure coverage.png
+    python -m benchmarks.diffusion.coverage --work WORK --sigma 0.4 --samples 8
 
 Every slice is kept as it is done; killed, it goes on there.
 """
@@ -14,22 +16,28 @@ import argparse
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import scipy.stats
 
-from benchmarks.diffusion.phantoms import SHAPE, Numpy, head
+from benchmarks.diffusion.phantoms import SHAPE, SIGMA, Numpy, head
 from benchmarks.diffusion.priors import STEPS, trained
 from benchmarks.diffusion.reconstruct import CASES, scan
 from kspace_denoise import recon
 from kspace_denoise.formats.atomic import atomic
 
-LEVEL = 0.9
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 REGIONS = ("edges", "flat", "background")
+BATCH = 25
+"""Samples that are drawn side by side."""
+
+Shares = dict[str, list[float]]
+"""Of a region: the share of its pixels in the band of each level."""
 
 
-def regions(number: int) -> dict[str, Numpy]:
+def regions(split: str, number: int) -> dict[str, Numpy]:
     """Return the masks of a slice's regions."""
-    drawn = head("test", number)
+    drawn = head(split, number)
     gradient = np.hypot(*np.gradient(np.abs(drawn.image)))
     steep = gradient > np.quantile(gradient[drawn.inside], 0.75)
     return {
@@ -39,56 +47,87 @@ def regions(number: int) -> dict[str, Numpy]:
     }
 
 
-def inside_band(samples: Numpy, truth: Numpy) -> Numpy:
+def inside_band(samples: Numpy, truth: Numpy, level: float) -> Numpy:
     """Return the share of the two real components in the band, for every pixel."""
     count = len(samples)
-    factor = scipy.stats.t.ppf((1 + LEVEL) / 2, count - 1) * np.sqrt(1 + 1 / count)
+    factor = scipy.stats.t.ppf((1 + level) / 2, count - 1) * np.sqrt(1 + 1 / count)
     parts = [(samples.real, truth.real), (samples.imag, truth.imag)]
     hits = [np.abs(x.mean(0) - t) <= factor * x.std(0, ddof=1) for x, t in parts]
     return np.mean(hits, axis=0)
 
 
-def covered(
-    number: int, name: str, samples: int, sweeps: int, levels: int, work: Path
-) -> dict[str, float]:
-    """Return the coverage in every region of a slice, and the mean spread over sigma."""
-    kspace, mask, truth = scan(CASES[0], "test", number)
-    denoise = trained(name, work, STEPS).prior(recon.signal_rms(kspace, mask))
+def covered(split: str, number: int, given: argparse.Namespace) -> Shares:
+    """Return the coverage in every region of a slice, for each level."""
+    kspace, mask, truth = scan(CASES[0], split, number, given.sigma)
+    rms = recon.signal_rms(kspace, mask)
+    denoise = trained(given.prior, given.work, STEPS).prior(rms, bfloat16=True)
     maps = np.ones((1, *SHAPE), np.complex64)
-    found = recon.split_gibbs(
-        kspace, maps, mask, denoise, noise_covariance=2 * np.eye(1), samples=samples,
-        sweeps=sweeps, steps=levels, seed=number,
-    )  # fmt: skip
-    hits = inside_band(found.samples, truth)
-    return {region: float(hits[where].mean()) for region, where in regions(number).items()}
+    drawn = [
+        recon.split_gibbs(
+            kspace, maps, mask, denoise, noise_covariance=2 * np.eye(1), seed=1000 * number + first,
+            samples=min(BATCH, given.samples - first), sweeps=given.sweeps, steps=given.levels,
+        ).samples
+        for first in range(0, given.samples, BATCH)
+    ]  # fmt: skip
+    samples = np.concatenate(drawn)
+    hits = [inside_band(samples, truth, level) for level in LEVELS]
+    return {
+        region: [float(hit[where].mean()) for hit in hits]
+        for region, where in regions(split, number).items()
+    }
+
+
+def kept(split: str, number: int, given: argparse.Namespace) -> Shares:
+    """Return the coverage of a slice, counted now or before."""
+    name = f"{given.prior} {given.sigma:g} {given.samples} {given.sweeps}x{given.levels} {number}"
+    path = given.work / "coverage" / f"{split} {name}.json"
+    if not path.exists():
+        found = covered(split, number, given)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(found))
+        print(number, {k: f"{v[LEVELS.index(0.9)]:.1%}" for k, v in found.items()}, flush=True)
+    shares: Shares = json.loads(path.read_text())
+    return shares
+
+
+def draw(mean: dict[str, Numpy], path: Path) -> None:
+    """Plot the share of the pixels in the bands against the level of these."""
+    figure, axes = plt.subplots(figsize=(4.5, 4.2), layout="constrained")
+    ends = [LEVELS[0], 1]
+    axes.fill_between(ends, [e - 0.05 for e in ends], [e + 0.05 for e in ends], color="0.9")
+    axes.plot(ends, ends, color="0.5", linewidth=1)
+    for region, marker in zip(REGIONS, "os^", strict=True):
+        axes.plot(LEVELS, mean[region], marker=marker, label=region)
+    axes.set(xlabel="level of the band", ylabel="share of pixels in it", xlim=(0.48, 1))
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 def main() -> None:
     """Draw, count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="where results are kept")
-    parser.add_argument("--prior", default="clean", choices=("clean", "gsure"))
+    parser.add_argument("--prior", default="clean", help="of `priors`")
+    parser.add_argument("--split", default="test", choices=("validation", "test"))
+    parser.add_argument("--sigma", type=float, default=SIGMA)
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--slices", type=int, default=50)
-    parser.add_argument("--sweeps", type=int, default=30)
-    parser.add_argument("--levels", type=int, default=8)
+    parser.add_argument("--sweeps", type=int, default=10)
+    parser.add_argument("--levels", type=int, default=5)
+    parser.add_argument("--figure", type=Path, help="draw the coverage of all levels here")
     given = parser.parse_args()
-    kept = []
-    for number in range(given.slices):
-        name = f"{given.prior} {given.samples} {given.sweeps}x{given.levels} {number}.json"
-        path = given.work / "coverage" / name
-        if not path.exists():
-            found = covered(
-                number, given.prior, given.samples, given.sweeps, given.levels, given.work
-            )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as temporary:
-                temporary.write_text(json.dumps(found))
-            print(number, found, flush=True)
-        kept.append(json.loads(path.read_text()))
-    for region in REGIONS:
-        values = np.array([found[region] for found in kept])
-        print(f"{region:12} {values.mean():.1%} ± {1.96 * scipy.stats.sem(values):.1%}")
+    found = [kept(given.split, number, given) for number in range(given.slices)]
+    shares = {region: np.array([slice_[region] for slice_ in found]) for region in REGIONS}
+    print("| region | " + " | ".join(f"{level:.0%}" for level in LEVELS) + " |")
+    print("| --- " * (len(LEVELS) + 1) + "|")
+    for region, each in shares.items():
+        half = 1.96 * scipy.stats.sem(each, axis=0)
+        cells = [f"{m:.1%} ± {h:.1%}" for m, h in zip(each.mean(axis=0), half, strict=True)]
+        print(f"| {region} | " + " | ".join(cells) + " |")
+    if given.figure:
+        draw({region: each.mean(axis=0) for region, each in shares.items()}, given.figure)
 
 
 if __name__ == "__main__":

@@ -61,13 +61,13 @@ CASES = [Case("gsure", r, calibration_of(r)) for r in (4, 6, 8, 10, 12)] + [
 ]
 
 
-def scan(case: Case, split: str, number: int) -> tuple[Numpy, Numpy, Numpy]:
+def scan(case: Case, split: str, number: int, sigma: float = SIGMA) -> tuple[Numpy, Numpy, Numpy]:
     """Return k-space `(1, ky, kx)` in SNR units, its mask and the truth in the same unit."""
     drawn = head(split, number)
     mask = case.mask(split, number)
     seed = np.random.default_rng([FIRST[split], number, 6])
-    noisy = sim.add_noise(drawn.kspace, np.array([[2 * SIGMA**2]]), seed=seed)
-    return noisy / np.float32(SIGMA) * mask, mask, drawn.image / np.float32(SIGMA)
+    noisy = sim.add_noise(drawn.kspace, np.array([[2 * sigma**2]]), seed=seed)
+    return noisy / np.float32(sigma) * mask, mask, drawn.image / np.float32(sigma)
 
 
 def score(image: Numpy, truth: Numpy) -> dict[str, float]:
