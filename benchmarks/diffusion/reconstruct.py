@@ -2,7 +2,8 @@
 
 Unseen slices of largest magnitude 1, noise of 0.01 per real component, masks of the paper scaled to
 128 lines. Penalties have, for each mask, the λ of 13 whose PSNR is best on the very slices that are
-scored. Samplers draw 8 samples, whose mean is scored. PSNR and SSIM of the magnitude, data range 1,
+scored. Samplers draw 8 samples, whose mean is scored: DDRM by 20 calls of the prior each, split
+Gibbs by 10 sweeps of 5, the network in bfloat16. PSNR and SSIM of the magnitude, data range 1,
 the whole image; gains over L1-wavelet with their 95 % interval, paired over slices.
 
     python -m benchmarks.diffusion.reconstruct --work WORK --slices 8
@@ -12,7 +13,7 @@ Every slice is kept as it is done; killed, it goes on there. `--table` prints wh
 
 import argparse
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,10 +30,10 @@ SAMPLES = 8
 PENALTIES = {"l1-wavelet": recon.l1_wavelet, "tv": recon.tv}
 LAMBDAS = tuple(float(f"{x:.3g}") for x in np.geomspace(0.03, 30, 13))
 SAMPLERS: dict[str, Callable[..., recon.Posterior]] = {
-    "ddrm": recon.ddrm,
-    "split-gibbs": recon.split_gibbs,
+    "ddrm": partial(recon.ddrm, steps=20),
+    "split-gibbs": partial(recon.split_gibbs, sweeps=10, steps=5),
 }
-PRIORS = ("clean", "gsure")
+PRIORS = ("clean", "gsure-filled")
 ROWS = ("zero-filled", *PENALTIES, *(f"{s} {p}" for s in SAMPLERS for p in PRIORS))
 
 
@@ -101,7 +102,7 @@ def results(row: str, case: Case, number: int, work: Path, steps: int) -> Scores
         return {str(x): score(penalised(row, x, kspace, mask), truth) for x in LAMBDAS}
     sampler, name = row.split()
     maps = np.ones((1, *SHAPE), np.complex64)
-    denoise = prior(name, work, steps).prior(recon.signal_rms(kspace, mask))
+    denoise = prior(name, work, steps).prior(recon.signal_rms(kspace, mask), bfloat16=True)
     found = SAMPLERS[sampler](
         kspace, maps, mask, denoise, noise_covariance=2 * np.eye(1), samples=SAMPLES, seed=0
     )

@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="where trained networks are kept")
     parser.add_argument("--slices", type=int, default=8)
-    parser.add_argument("--prior", default="clean", choices=("clean", "gsure"))
+    parser.add_argument("--prior", default="clean", help="of `priors`")
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
     given = parser.parse_args()
     prior = trained(given.prior, given.work, STEPS)
@@ -50,7 +50,7 @@ def main() -> None:
         rows = []
         for number in range(given.slices):
             kspace, mask, truth = scan(CASES[0], "test", number)
-            denoise = prior.prior(recon.signal_rms(kspace, mask))
+            denoise = prior.prior(recon.signal_rms(kspace, mask), bfloat16=True)
             started = time.perf_counter()
             found = sampler(
                 kspace, maps, mask, denoise, noise_covariance=2 * np.eye(1), samples=SAMPLES
