@@ -1,7 +1,8 @@
-"""Slices a minute of DDRM with a network of the GSURE paper's form: 128 channels at full resolution.
+"""Slices a minute of DDRM with a network of the GSURE paper's form (128 channels).
 
-It has 118 million weights, the paper's 114. 320 x 320, 8 coils, random lines (R = 4, 24 in the centre), 20 steps, 8 samples of a slice side by
-side, the network in bfloat16 on a GPU. The network is not trained: that does not change its time.
+It has 118 million weights, the paper's 114. 320 x 320, 8 coils, random lines (R = 4, 24 in the
+centre), 20 steps, 8 samples of a slice side by side, the network in bfloat16 on a GPU. It is not
+trained: that does not change its time.
 
     python benchmarks/sampler_throughput.py --device cuda --json sampler_throughput.json
 """

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.diffusion.phantoms import Numpy, head
-from benchmarks.diffusion.priors import SMALLEST, STEPS, trained
+from benchmarks.diffusion.priors import PRIORS, SMALLEST, STEPS, trained
 from kspace_denoise.objectives.diffusion_levels import ddpm_table
 from kspace_denoise.random import complex_normal
 
-NAMES = ("oracle", "gsure", "naive")
+OTHERS = ("gsure", "gsure-filled", "naive")
+"""What is compared with the oracle."""
 SLICES, LEVELS, BATCH = 64, 16, 16
 
 
@@ -42,28 +43,28 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where trained networks are kept")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--slices", type=int, default=SLICES)
+    parser.add_argument("--others", nargs="+", default=OTHERS, choices=PRIORS, metavar="PRIOR")
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
     arguments = parser.parse_args()
     images = np.stack([head("test", number).image for number in range(arguments.slices)])
     images /= np.sqrt(np.mean(np.abs(images) ** 2, axis=(1, 2), keepdims=True))
     times = np.linspace(0, 999, LEVELS).round().astype(int)
     levels = [float(level) for level in ddpm_table(SMALLEST)[times]]
+    names = ("oracle", *arguments.others)
     mean = {
         name: errors(name, images, levels, arguments.work, arguments.steps).mean(axis=1)
-        for name in NAMES
+        for name in names
     }
-    print("| level | oracle | GSURE | over the oracle | naive | over the oracle |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    over = {name: mean[name] / mean["oracle"] - 1 for name in arguments.others}
+    print("| level | oracle | " + " | ".join(over) + " |")
+    print("| --- " * (len(over) + 2) + "|")
     for row, level in enumerate(levels):
-        oracle, gsure, naive = (mean[name][row] for name in NAMES)
-        print(
-            f"| {level:.3f} | {oracle:.5f} | {gsure:.5f} | {gsure / oracle - 1:+.1%} "
-            f"| {naive:.5f} | {naive / oracle - 1:+.1%} |"
-        )
-    ratio = mean["gsure"] / mean["oracle"] - 1
-    print(f"GSURE over the oracle: mean {ratio.mean():+.1%}, worst {ratio.max():+.1%}")
+        cells = [f"{mean[name][row]:.5f} ({ratio[row]:+.1%})" for name, ratio in over.items()]
+        print(f"| {level:.3f} | {mean['oracle'][row]:.5f} | " + " | ".join(cells) + " |")
+    for name, ratio in over.items():
+        print(f"{name} over the oracle: mean {ratio.mean():+.1%}, worst {ratio.max():+.1%}")
     if arguments.json:
-        result = {"levels": levels, **{name: list(map(float, mean[name])) for name in NAMES}}
+        result = {"levels": levels, **{name: list(map(float, mean[name])) for name in names}}
         arguments.json.write_text(json.dumps(result, indent=1))
 
 
