@@ -4,13 +4,12 @@
 a hundredth of the image, which noisy data cannot teach. Training on images turns and flips them,
 GSURE sees k-space as it was sampled.
 
-    python -m benchmarks.diffusion.priors --work WORK gsure oracle naive coils-gsure coils-clean
+    python -m benchmarks.diffusion.priors --work WORK gsure oracle naive clean coils-gsure
 
 Each is trained once and kept in WORK; killed, it goes on from its checkpoint.
 """
 
 import argparse
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -60,12 +59,6 @@ def degraded_coils() -> kd.Scan:
     )[0]
 
 
-def clean_coils() -> kd.Scan:
-    """Return the same slices without noise and in full."""
-    full = coil_scan("train", range(TRAINING), 1e-5, "equispaced", 1, COIL_CALIBRATION)[0]
-    return dataclasses.replace(full, mask=None)
-
-
 PRIORS = {
     "gsure": Source("gsure", degraded),
     "gsure-filled": Source("gsure", degraded, {"smallest": SMALLEST, "filled": 0.5}),
@@ -74,7 +67,6 @@ PRIORS = {
     "naive": Source("diffusion", zero_filled),
     "clean": Source("diffusion", clean, {"smallest": 0.01}),
     "coils-gsure": Source("gsure", degraded_coils),
-    "coils-clean": Source("diffusion", clean_coils, {"smallest": 0.01}),
 }
 
 

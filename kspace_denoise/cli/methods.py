@@ -10,6 +10,7 @@ import numpy as np
 from kspace_denoise import recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.calibration import calibration_size
+from kspace_denoise.cli.sampling import SAMPLES, Sampling
 from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.sense_operator import over_strength, unit_maps
@@ -20,8 +21,6 @@ from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_s
 ByName: TypeAlias = dict[str, Array]
 
 _AMPLIFIED = 10.0
-SAMPLES = 8
-"""Images that a sampler draws of each slice."""
 
 
 class Settings(NamedTuple):
@@ -35,9 +34,7 @@ class Settings(NamedTuple):
     """λ in SNR units, None for the method's own rule (0 for SENSE, 0.1 along a trajectory)."""
     prior: Denoiser | None = None
     """What a sampler asks for the clean image."""
-    samples: int = SAMPLES
-    keep_samples: bool = False
-    """Whether the samples themselves are returned beside their mean and spread."""
+    sampling: Sampling = Sampling()
     tick: Callable[[], object] = lambda: None
     """Called before every call of the prior."""
 
@@ -48,13 +45,8 @@ class Method(NamedTuple):
     run: Callable[[Array, Numpy | None, Settings], ByName]
     uses_noise: bool = True
     has_penalty: bool = False
-    calls: int = 0
-    """How often at most it asks a prior for each slice: more than 0 where it draws samples."""
-
-    @property
-    def samples(self) -> bool:
-        """Whether it draws samples, with a prior."""
-        return self.calls > 0
+    sampling: Sampling | None = None
+    """How it draws samples unless told otherwise; None where it draws none."""
 
 
 def _rss(kspace: Array, _mask: Numpy | None, _settings: Settings) -> ByName:
@@ -178,22 +170,28 @@ def _drawn(
         )
     white, maps = whiten_slice(kspace, noise, mask, settings.calibration)
     unit, strength = unit_maps(maps)
-    denoise = prior.prior(recon.signal_rms(white, mask), settings.tick)
+    sampling = settings.sampling
+    denoise = prior.prior(recon.signal_rms(white, mask), settings.tick, sampling.bfloat16)
+    numbers = {"samples": sampling.samples, "steps": sampling.steps, "sweeps": sampling.sweeps}
     found = sampler(
         white,
         unit,
         mask,
         denoise,
         noise_covariance=2 * np.eye(white.shape[-3]),
-        samples=settings.samples,
         seed=settings.seed,
+        **{name: number for name, number in numbers.items() if number is not None},
     )
     images = {"reconstruction": over_strength(found.mean, strength)}
     if found.std is not None:
         images["posterior_std"] = over_strength(found.std, strength)
-    if settings.keep_samples:
+    if sampling.keep_samples:
         images["posterior_samples"] = over_strength(found.samples, strength)
     return images
+
+
+def _sampler(draw: Callable[..., recon.Posterior], sampling: Sampling) -> Method:
+    return Method(functools.partial(_drawn, draw), sampling=sampling)
 
 
 METHODS = {
@@ -202,9 +200,11 @@ METHODS = {
     "sense": Method(_sense, has_penalty=True),
     "l1-wavelet": Method(_l1_wavelet, has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
-    "ddrm": Method(functools.partial(_drawn, recon.ddrm), calls=50),
-    "split-gibbs": Method(functools.partial(_drawn, recon.split_gibbs), calls=240),
-    "dds": Method(functools.partial(_drawn, recon.dds), calls=50),
-    "pigdm": Method(functools.partial(_drawn, recon.pigdm), calls=50),
+    "ddrm": _sampler(recon.ddrm, Sampling(SAMPLES, 50)),
+    "split-gibbs": Method(
+        functools.partial(_drawn, recon.split_gibbs), sampling=Sampling(SAMPLES, 8, 30)
+    ),
+    "dds": _sampler(recon.dds, Sampling(SAMPLES, 50)),
+    "pigdm": _sampler(recon.pigdm, Sampling(SAMPLES, 50)),
 }
-SAMPLERS = ", ".join(name for name, method in METHODS.items() if method.samples)
+SAMPLERS = ", ".join(name for name, method in METHODS.items() if method.sampling)

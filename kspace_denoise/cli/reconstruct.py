@@ -1,7 +1,7 @@
 """`kspace-denoise reconstruct`: images from k-space, with their noise map, slice by slice."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,13 +34,14 @@ from kspace_denoise.cli.cropping import (
 from kspace_denoise.cli.methods import (
     METHODS,
     SAMPLERS,
-    SAMPLES,
     ByName,
     Settings,
     sense_of_samples,
 )
 from kspace_denoise.cli.noise_words import noise_warnings
+from kspace_denoise.cli.options import take
 from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.sampling import Sampling, sampling_options
 from kspace_denoise.cli.written import Written
 from kspace_denoise.crop import remove_oversampling
 from kspace_denoise.denoiser import Denoiser, load
@@ -75,17 +76,7 @@ if TYPE_CHECKING:
     help=f"What samplers ({SAMPLERS}) ask for the clean image: a denoiser of every noise level, "
     "from `kspace-denoise train diffusion` or `train gsure`.",
 )
-@click.option(
-    "--samples",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=f"How many images a sampler draws of each slice.  [default: {SAMPLES}]",
-)
-@click.option(
-    "--keep-samples",
-    is_flag=True,
-    help="Write the images that a sampler draws as well, as `posterior_samples`.",
-)
+@sampling_options()
 @click.option(
     "--report",
     type=PATH,
@@ -104,8 +95,6 @@ def reconstruct(
     replicas: int,
     penalty: float | None,
     model: Path | None,
-    samples: int | None,
-    keep_samples: bool,
     report: Path | None,
     crop: str | None,
     oversampling: bool,
@@ -113,6 +102,7 @@ def reconstruct(
     readout: int | None,
     seed: int,
     device: str,
+    **options: Any,
 ) -> None:
     """Reconstruct images from the k-space of IN and write them to OUT.
 
@@ -125,7 +115,10 @@ def reconstruct(
     """
     _check_method(method, penalty, replicas)
     check_paths(output, source, noise_file, model)
-    prior = _prior(method, model, samples, keep_samples, device)
+    sampling = take(Sampling, options)
+    sampling.check(method, METHODS[method].sampling, SAMPLERS)
+    prior = _prior(method, model, device)
+    sampling = sampling.over(METHODS[method].sampling or Sampling())
     scan = read_scan(source)
     scan = with_readout(scan, readout)
     if method != "sense":
@@ -147,19 +140,19 @@ def reconstruct(
         calibration=calibration,
         replicas=replicas if noise else None,
         penalty=penalty,
-        samples=(samples or SAMPLES) if prior else None,
+        sampling=sampling._asdict() if prior else None,
         prior=None if prior is None else prior.record,
         crop=size,
         oversampling_removed=oversampling,
         noise=None if noise is None else noise.source,
         source_provenance=scan.header.get("provenance"),
     )
-    keep = prior is not None and (keep_samples or report is not None)
-    many = samples or SAMPLES
-    settings = Settings(noise, calibration, replicas, seed, penalty, prior, many, keep)
+    keep = sampling.keep_samples
+    drawn = sampling._replace(keep_samples=prior is not None and (keep or report is not None))
+    settings = Settings(noise, calibration, replicas, seed, penalty, prior, drawn)
     pictures = None if report is None else _pictures(len(scan.kspace))
     with formats.image_writer(output, len(scan.kspace)) as writer:
-        done = _write_slices(writer, scan, method, settings, size, device, keep_samples, pictures)
+        done = _write_slices(writer, scan, method, settings, size, device, keep, pictures)
         record["sigma"] = done.sigma
         writer.write_header({**image_header(scan.header), "provenance": record})
     click.echo(done.line(output, len(scan.kspace)))
@@ -189,22 +182,16 @@ def _smaller(scan: Scan, noise: KnownNoise | None) -> tuple[Scan, KnownNoise | N
     return (remove_oversampling(scan), None) if noise is None else without_oversampling(scan, noise)
 
 
-def _prior(
-    method: str, model: Path | None, samples: int | None, keep_samples: bool, device: str
-) -> Denoiser | None:
+def _prior(method: str, model: Path | None, device: str) -> Denoiser | None:
     """Return the denoiser that a sampler needs, None for other methods.
 
     Raises:
         click.UsageError: if it is missing, or the method has no use for it.
         ValueError: if it was not trained at every noise level.
     """
-    if not METHODS[method].samples:
-        if keep_samples:
-            raise click.UsageError(f"--keep-samples: {method} draws none; {SAMPLERS} do")
+    if METHODS[method].sampling is None:
         if model is not None:
             raise click.UsageError(f"--model: {method} uses no denoiser; {SAMPLERS} do")
-        if samples is not None:
-            raise click.UsageError(f"--samples: {method} draws none; {SAMPLERS} do")
         return None
     if model is None:
         raise click.UsageError(
@@ -235,7 +222,7 @@ def _write_slices(
     pictures: "Pictures | None",
 ) -> Written:
     """Reconstruct slice by slice, and add up what was written. Blank slices stay zero."""
-    done, calls = Written(), METHODS[method].calls
+    done, calls = Written(), settings.sampling.calls
     images: dict[str, Numpy] = {}
     with counter((calls or 1) * len(scan.kspace), "reconstruct", "call" if calls else "it") as bar:
         settings = settings._replace(tick=bar.update)
