@@ -27,7 +27,6 @@ from benchmarks.diffusion.phantoms import FIRST, SHAPE, TRAINING, Numpy, head
 from benchmarks.diffusion.priors import settings
 from kspace_denoise import recon, sim
 from kspace_denoise.denoiser import build_network
-from kspace_denoise.networks import differentiate_twice
 from kspace_denoise.objectives import GSURE
 from kspace_denoise.random import complex_normal
 from kspace_denoise.recon.diffusion_levels import ddpm_levels
@@ -67,7 +66,7 @@ def gsure(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
     config = settings(steps, {"smallest": data.largest_noise * 1.001})
     config = config.replace(network=dataclasses.replace(config.network, phase_width=0.0))
     objective = GSURE(smallest=data.largest_noise * 1.001)
-    network = differentiate_twice(build_network(config.network, 2))
+    network = build_network(config.network, 2)
     checkpoint = path.with_suffix(".checkpoint")
     trainer = Trainer(network, objective, data, config, checkpoint=checkpoint)
     if checkpoint.exists():
