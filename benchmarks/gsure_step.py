@@ -45,7 +45,6 @@ def main() -> None:
     plain = build_network(config, 2)
     forms = {
         "difference": GSURE(smallest=NOISE),
-        "difference, half of the states filled": GSURE(smallest=NOISE, filled=0.5),
         "exact": GSURE(smallest=NOISE, derivative="exact"),
     }
     twice = differentiate_twice(build_network(config, 2))

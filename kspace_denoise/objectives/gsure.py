@@ -45,8 +45,10 @@ class GSURE(EveryLevel):
     `mask_aware` shows the network which components are seen, as one more image, and all of them
     when it is a prior: the remedy that the paper suggests where components depend on each other.
 
-    `filled` is the share of states whose unseen components are not noise alone, but the network's
-    own estimate of them with noise, as in a sampler: masks are then no longer seen in its input.
+    `masked_again` is the share of states that show only what masks of other scans show too. The
+    loss still judges all that was seen: so the network learns to fill in what a state lacks, which
+    nothing asks of it otherwise (the further corruption of Ambient Diffusion: Daras et al., NeurIPS
+    2023).
 
     Of one coil no level may be below the noise of a component that is seen. Several coils have an
     equation of their own, `gsure_coils`.
@@ -56,7 +58,7 @@ class GSURE(EveryLevel):
     divergence: Divergence = "exact"
     derivative: Derivative = "difference"
     mask_aware: bool = False
-    filled: float = 0.0
+    masked_again: float = 0.0
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -65,12 +67,14 @@ class GSURE(EveryLevel):
         check_choice("target", self.target, get_args(Target))
         check_choice("divergence", self.divergence, get_args(Divergence))
         check_choice("derivative", self.derivative, get_args(Derivative))
-        if not 0 <= self.filled <= 1:
-            raise ValueError(f"filled is {self.filled}, expected a share from 0 to 1")
-        if self.filled and self.derivative == "exact":
+        if not 0 <= self.masked_again <= 1:
             raise ValueError(
-                f"filled is {self.filled} and derivative 'exact': what is filled in depends on the "
-                "data, which 'difference' alone sees"
+                f"masked_again is {self.masked_again}, expected a share of the states, 0 to 1"
+            )
+        if self.masked_again and self.target == "state":
+            raise ValueError(
+                f"masked_again is {self.masked_again} and target 'state', which shows less than "
+                "what is judged then: take 'measurement'"
             )
 
     @classmethod
@@ -101,11 +105,11 @@ class GSURE(EveryLevel):
             ValueError: naming them.
         """
         plain = ("measurement", "exact", False, 0)
-        if (self.target, self.divergence, self.mask_aware, self.filled) != plain:
+        if (self.target, self.divergence, self.mask_aware, self.masked_again) != plain:
             raise ValueError(
                 f"target is {self.target!r}, divergence {self.divergence!r}, mask_aware "
-                f"{self.mask_aware} and filled {self.filled}: of several coils, which the paper "
-                "leaves for later, there is 'measurement' with 'exact', False and 0 alone"
+                f"{self.mask_aware} and masked_again {self.masked_again}: of several coils, which "
+                "the paper leaves for later, there is 'measurement' with 'exact', False and 0 alone"
             )
 
     def squared_error(
@@ -124,24 +128,19 @@ class GSURE(EveryLevel):
         seen = batch.nsr.isfinite()
         nsr = torch.where(seen, batch.nsr, 0)
         n = noise_like(batch.seen, generator)
-        state = batch.seen + torch.where(seen, d**2 - nsr**2, d**2).clamp(min=0).sqrt() * n
-        probe = torch.where(seen, rademacher_like(batch.seen, generator), 0)
-        shown = (seen.to(state.dtype)[:, None],) if self.mask_aware else ()
+        probe = rademacher_like(batch.seen, generator)
+        shown = self._shown(seen, batch.others, generator)
+        added = torch.where(shown, d**2 - nsr**2, d**2).clamp(min=0).sqrt()
+        state = torch.where(shown, batch.seen, 0) + added * n
+        probe = torch.where(shown, probe, 0)
+        told = (shown.to(state.dtype)[:, None],) if self.mask_aware else ()
 
-        def once(z: Tensor) -> Tensor:
-            clean: Tensor = network(batch.operator.image(z), level, *shown)
+        def estimate(z: Tensor) -> Tensor:
+            clean: Tensor = network(batch.operator.image(z), level, *told)
             spectrum: Tensor = batch.operator.spectrum(clean)
             return spectrum
 
-        hidden = self._to_fill(seen, generator)
-
-        def estimate(z: Tensor) -> Tensor:
-            if self.filled:
-                with torch.no_grad():
-                    z = z + torch.where(hidden, once(z), 0)
-            return once(z)
-
-        factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
+        factor = torch.where(shown, self._factor(d, nsr), 0) / batch.density
         with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
             clean, divergence = with_trace(
                 estimate, state, factor * probe, probe, level, self.derivative
@@ -167,12 +166,18 @@ class GSURE(EveryLevel):
         clean: Tensor = network(x, sigma, condition)
         return clean
 
-    def _to_fill(self, seen: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the components that are filled in: all unseen ones of some of the images."""
-        if not self.filled:
-            return torch.zeros_like(seen)
-        drawn = torch.rand(len(seen), generator=generator, device=seen.device) < self.filled
-        return ~seen & drawn[:, None, None]
+    def _shown(self, seen: Tensor, others: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Return what the states show of what was seen.
+
+        Raises:
+            ValueError: if they are to be masked again, and the batch holds no masks of others.
+        """
+        if not self.masked_again:
+            return seen
+        if others is None:
+            raise ValueError("masked_again needs the masks of other scans in the batch: `others`")
+        again = torch.rand(len(seen), generator=generator, device=seen.device) < self.masked_again
+        return seen & (others | ~again[:, None, None])
 
     def _factor(self, level: Tensor, nsr: Tensor) -> Tensor:
         """Return λ, the factor of the divergence by the state of growing variance."""
