@@ -61,7 +61,7 @@ def degraded_coils() -> kd.Scan:
 
 PRIORS = {
     "gsure": Source("gsure", degraded),
-    "gsure-again": Source("gsure", degraded, {"smallest": SMALLEST, "masked_again": 1.0}),
+    "gsure-plain": Source("gsure", degraded, {"smallest": SMALLEST, "masked_again": 0.0}),
     "gsure-aware": Source("gsure", degraded, {"smallest": SMALLEST, "mask_aware": True}),
     "oracle": Source("diffusion", clean),
     "naive": Source("diffusion", zero_filled),

@@ -33,7 +33,7 @@ SAMPLERS: dict[str, Callable[..., recon.Posterior]] = {
     "ddrm": partial(recon.ddrm, steps=20),
     "split-gibbs": partial(recon.split_gibbs, sweeps=10, steps=5),
 }
-PRIORS = ("clean", "gsure-again")
+PRIORS = ("clean", "gsure")
 ROWS = ("zero-filled", *PENALTIES, *(f"{s} {p}" for s in SAMPLERS for p in PRIORS))
 
 

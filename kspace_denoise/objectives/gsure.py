@@ -48,7 +48,7 @@ class GSURE(EveryLevel):
     `masked_again` is the share of states that show only what masks of other scans show too. The
     loss still judges all that was seen: so the network learns to fill in what a state lacks, which
     nothing asks of it otherwise (the further corruption of Ambient Diffusion: Daras et al., NeurIPS
-    2023).
+    2023). Of one coil, for the target "measurement".
 
     Of one coil no level may be below the noise of a component that is seen. Several coils have an
     equation of their own, `gsure_coils`.
@@ -58,7 +58,7 @@ class GSURE(EveryLevel):
     divergence: Divergence = "exact"
     derivative: Derivative = "difference"
     mask_aware: bool = False
-    masked_again: float = 0.0
+    masked_again: float = 1.0
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -71,16 +71,17 @@ class GSURE(EveryLevel):
             raise ValueError(
                 f"masked_again is {self.masked_again}, expected a share of the states, 0 to 1"
             )
-        if self.masked_again and self.target == "state":
-            raise ValueError(
-                f"masked_again is {self.masked_again} and target 'state', which shows less than "
-                "what is judged then: take 'measurement'"
-            )
 
     @classmethod
     def paper(cls) -> "GSURE":
         """Return the paper's choices: its divergence factor, DDPM's schedule, one weight."""
-        return cls(divergence="paper", derivative="exact", schedule="ddpm", weighting="one")
+        return cls(
+            divergence="paper",
+            derivative="exact",
+            schedule="ddpm",
+            weighting="one",
+            masked_again=0.0,
+        )
 
     def fit(self, largest_noise: float) -> "GSURE":
         """Return a copy whose levels begin at the largest noise of what the scans show."""
@@ -104,12 +105,11 @@ class GSURE(EveryLevel):
         Raises:
             ValueError: naming them.
         """
-        plain = ("measurement", "exact", False, 0)
-        if (self.target, self.divergence, self.mask_aware, self.masked_again) != plain:
+        if (self.target, self.divergence, self.mask_aware) != ("measurement", "exact", False):
             raise ValueError(
-                f"target is {self.target!r}, divergence {self.divergence!r}, mask_aware "
-                f"{self.mask_aware} and masked_again {self.masked_again}: of several coils, which "
-                "the paper leaves for later, there is 'measurement' with 'exact', False and 0 alone"
+                f"target is {self.target!r}, divergence {self.divergence!r} and mask_aware "
+                f"{self.mask_aware}: of several coils, which the paper leaves for later, there is "
+                "'measurement' with 'exact' and no mask alone"
             )
 
     def squared_error(
@@ -172,7 +172,7 @@ class GSURE(EveryLevel):
         Raises:
             ValueError: if they are to be masked again, and the batch holds no masks of others.
         """
-        if not self.masked_again:
+        if not self.masked_again or self.target == "state":
             return seen
         if others is None:
             raise ValueError("masked_again needs the masks of other scans in the batch: `others`")
