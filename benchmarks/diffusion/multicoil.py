@@ -136,7 +136,7 @@ def main() -> None:
             if number < slices[case.data]
         ]
         work_through(jobs, folder, score_of)
-    print(table(cases, ROWS, folder, "l1-wavelet"))
+    print(table(cases, given.rows, folder, "l1-wavelet"))
 
 
 if __name__ == "__main__":

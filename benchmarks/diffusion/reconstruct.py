@@ -127,7 +127,7 @@ def main() -> None:
         numbers = range(arguments.slices)
         jobs = [(case, row, n) for n in numbers for case in cases for row in arguments.rows]
         work_through(jobs, folder, score_of)
-    print(table(cases, ROWS, folder, "l1-wavelet"))
+    print(table(cases, arguments.rows, folder, "l1-wavelet"))
 
 
 if __name__ == "__main__":
