@@ -61,7 +61,6 @@ def degraded_coils() -> kd.Scan:
 
 PRIORS = {
     "gsure": Source("gsure", degraded),
-    "gsure-plain": Source("gsure", degraded, {"smallest": SMALLEST, "masked_again": 0.0}),
     "gsure-aware": Source("gsure", degraded, {"smallest": SMALLEST, "mask_aware": True}),
     "oracle": Source("diffusion", clean),
     "naive": Source("diffusion", zero_filled),

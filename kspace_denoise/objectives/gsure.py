@@ -45,11 +45,6 @@ class GSURE(EveryLevel):
     `mask_aware` shows the network which components are seen, as one more image, and all of them
     when it is a prior: the remedy that the paper suggests where components depend on each other.
 
-    `masked_again` is the share of states that show only what masks of other scans show too. The
-    loss still judges all that was seen: so the network learns to fill in what a state lacks, which
-    nothing asks of it otherwise (the further corruption of Ambient Diffusion: Daras et al., NeurIPS
-    2023). Of one coil, for the target "measurement".
-
     Of one coil no level may be below the noise of a component that is seen. Several coils have an
     equation of their own, `gsure_coils`.
     """
@@ -58,7 +53,6 @@ class GSURE(EveryLevel):
     divergence: Divergence = "exact"
     derivative: Derivative = "difference"
     mask_aware: bool = False
-    masked_again: float = 1.0
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -67,21 +61,11 @@ class GSURE(EveryLevel):
         check_choice("target", self.target, get_args(Target))
         check_choice("divergence", self.divergence, get_args(Divergence))
         check_choice("derivative", self.derivative, get_args(Derivative))
-        if not 0 <= self.masked_again <= 1:
-            raise ValueError(
-                f"masked_again is {self.masked_again}, expected a share of the states, 0 to 1"
-            )
 
     @classmethod
     def paper(cls) -> "GSURE":
         """Return the paper's choices: its divergence factor, DDPM's schedule, one weight."""
-        return cls(
-            divergence="paper",
-            derivative="exact",
-            schedule="ddpm",
-            weighting="one",
-            masked_again=0.0,
-        )
+        return cls(divergence="paper", derivative="exact", schedule="ddpm", weighting="one")
 
     def fit(self, largest_noise: float) -> "GSURE":
         """Return a copy whose levels begin at the largest noise of what the scans show."""
@@ -128,19 +112,16 @@ class GSURE(EveryLevel):
         seen = batch.nsr.isfinite()
         nsr = torch.where(seen, batch.nsr, 0)
         n = noise_like(batch.seen, generator)
-        probe = rademacher_like(batch.seen, generator)
-        shown = self._shown(seen, batch.others, generator)
-        added = torch.where(shown, d**2 - nsr**2, d**2).clamp(min=0).sqrt()
-        state = torch.where(shown, batch.seen, 0) + added * n
-        probe = torch.where(shown, probe, 0)
-        told = (shown.to(state.dtype)[:, None],) if self.mask_aware else ()
+        state = batch.seen + torch.where(seen, d**2 - nsr**2, d**2).clamp(min=0).sqrt() * n
+        probe = torch.where(seen, rademacher_like(batch.seen, generator), 0)
+        shown = (seen.to(state.dtype)[:, None],) if self.mask_aware else ()
 
         def estimate(z: Tensor) -> Tensor:
-            clean: Tensor = network(batch.operator.image(z), level, *told)
+            clean: Tensor = network(batch.operator.image(z), level, *shown)
             spectrum: Tensor = batch.operator.spectrum(clean)
             return spectrum
 
-        factor = torch.where(shown, self._factor(d, nsr), 0) / batch.density
+        factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
         with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
             clean, divergence = with_trace(
                 estimate, state, factor * probe, probe, level, self.derivative
@@ -165,19 +146,6 @@ class GSURE(EveryLevel):
             condition = torch.ones_like(x)[:, None]
         clean: Tensor = network(x, sigma, condition)
         return clean
-
-    def _shown(self, seen: Tensor, others: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Return what the states show of what was seen.
-
-        Raises:
-            ValueError: if they are to be masked again, and the batch holds no masks of others.
-        """
-        if not self.masked_again or self.target == "state":
-            return seen
-        if others is None:
-            raise ValueError("masked_again needs the masks of other scans in the batch: `others`")
-        again = torch.rand(len(seen), generator=generator, device=seen.device) < self.masked_again
-        return seen & (others | ~again[:, None, None])
 
     def _factor(self, level: Tensor, nsr: Tensor) -> Tensor:
         """Return λ, the factor of the divergence by the state of growing variance."""

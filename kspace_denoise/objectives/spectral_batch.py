@@ -15,15 +15,13 @@ class SpectralBatch:
     `seen` (batch, y, x) is the spectrum that the data show, 0 where they show nothing; `nsr`
     (batch, y, x) its noise per real component, infinite there. `density` (y, x) is the probability
     that a component is seen. `operator` takes spectra to images and back. All in one unit, that of
-    the images, in which these are of order one. `others` (batch, y, x) is what masks of other scans
-    show, where that is used.
+    the images, in which these are of order one.
     """
 
     seen: Tensor
     nsr: Tensor
     density: Tensor
     operator: SpectralOperator
-    others: Tensor | None = None
 
     def to(self, device: str) -> "SpectralBatch":
         """Return the batch on a device; operators of a common V hold nothing that would move."""
@@ -32,16 +30,12 @@ class SpectralBatch:
             seen=self.seen.to(device),
             nsr=self.nsr.to(device),
             density=self.density.to(device),
-            others=None if self.others is None else self.others.to(device),
         )
 
     def split(self, count: int) -> list["SpectralBatch"]:
         """Split into at most `count` batches of nearly equal size."""
-        others = [None] * count if self.others is None else self.others.tensor_split(count)
-        pieces = zip(
-            self.seen.tensor_split(count), self.nsr.tensor_split(count), others, strict=True
-        )
-        return [dataclasses.replace(self, seen=s, nsr=n, others=o) for s, n, o in pieces if len(s)]
+        pieces = zip(self.seen.tensor_split(count), self.nsr.tensor_split(count), strict=True)
+        return [dataclasses.replace(self, seen=s, nsr=n) for s, n in pieces if len(s)]
 
     @property
     def device(self) -> torch.device:

@@ -21,7 +21,6 @@ from kspace_denoise.training.mask_density import mask_density, mean_density
 from kspace_denoise.training.subjects import Subject
 
 _NO_LEVEL = "no level below theirs is trained"
-_OTHERS = 3
 _LOUD = 3.0  # times the median noise over signal
 
 
@@ -103,14 +102,7 @@ class Spectra:
         angle = 2 * torch.pi * torch.rand(count, generator=generator)
         nsr = torch.where(self.masks[chosen], self.sigmas[chosen, None, None], torch.inf)
         seen = rotate_phase(self.seen[chosen], angle)
-        others = self._other_masks(count, generator)
-        return SpectralBatch(seen, nsr, self.density, self.operator, others)
-
-    def _other_masks(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw for each image what up to three masks show together."""
-        masks = self.masks[torch.randint(len(self.masks), (count, _OTHERS), generator=generator)]
-        used = torch.randint(1, _OTHERS + 1, (count, 1), generator=generator)
-        return (masks & (torch.arange(_OTHERS) < used)[..., None, None]).any(dim=1)
+        return SpectralBatch(seen, nsr, self.density, self.operator)
 
 
 def warn_of_loud(noise: list[float], consequence: str) -> None:

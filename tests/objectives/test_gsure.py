@@ -15,11 +15,6 @@ from kspace_denoise.recon.spectral import FourierSampling, PixelSampling
 INF = torch.inf
 
 
-def plain(**settings) -> GSURE:
-    """Return GSURE whose states show all that was seen."""
-    return GSURE(masked_again=0.0, **settings)
-
-
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -64,7 +59,7 @@ def test_the_exact_forms_are_unbiased(kept):
     d, f = of_constant_variance(kept), cubic(kept)
     true = (f(x + d * normal(*x.shape, seed=5), 0) - x) ** 2
     for target in ("measurement", "state"):
-        found = estimated(plain(target=target), f, batch, d)
+        found = estimated(GSURE(target=target), f, batch, d)
         error = (found.var() + true.var()).sqrt() / len(x) ** 0.5
         assert abs(found.mean() - true.mean()) < 4 * error
         if target == "measurement":
@@ -102,7 +97,7 @@ def test_weights_do_not_mend_components_that_depend_on_each_other():
 
     x, batch = pairs(400_000, masked=True)
     for target in ("measurement", "state"):
-        found = estimated(plain(target=target), f, batch, d)
+        found = estimated(GSURE(target=target), f, batch, d)
         assert 2 * float(found.mean()) == pytest.approx(0.9335, rel=0.015)
     mask = batch.nsr.isfinite()
     state = torch.where(mask, x, 0.0) + d * normal(*x.shape, seed=8)
@@ -125,7 +120,7 @@ def test_its_minimiser_is_the_wiener_filter():
 
     def closure():
         optimiser.zero_grad()
-        loss = plain().squared_error(lambda z, _: gains * z, batch, level, generator(9)).mean()
+        loss = GSURE().squared_error(lambda z, _: gains * z, batch, level, generator(9)).mean()
         loss.backward()
         return loss
 
@@ -184,24 +179,21 @@ def masked_kspace(count: int, noise: float) -> tuple[torch.Tensor, SpectralBatch
     n = torch.complex(normal(count, *shape, seed=3), normal(count, *shape, seed=4))
     seen = torch.where(mask, z + noise * n, 0)
     nsr = torch.where(mask, noise, INF).double()
-    others = (torch.rand((count, 1, 5), generator=generator(5)) < odds).expand_as(z)
-    return z, SpectralBatch(seen, nsr, odds.expand(shape), FourierSampling(torch.ones(1)), others)
+    operator = FourierSampling(torch.ones(1))
+    return z, SpectralBatch(seen, nsr, odds.expand(shape), operator)
 
 
-@pytest.mark.parametrize(
-    ("target", "again"), [("measurement", 0), ("state", 0), ("measurement", 1)]
-)
-def test_a_network_on_images_is_judged_by_masked_noisy_kspace(target, again):
+@pytest.mark.parametrize("target", ["measurement", "state"])
+def test_a_network_on_images_is_judged_by_masked_noisy_kspace(target):
     """Against the mean over masks of the true error, of a network that mixes components."""
     network, d = Convolution(), 0.7
     z, batch = masked_kspace(60_000, 0.2)
     level = torch.full((len(z),), d, dtype=torch.float64)
-    found = estimated(GSURE(target=target, masked_again=again), network, batch, d)
+    found = estimated(GSURE(target=target), network, batch, d)
     with torch.no_grad():
         seen = batch.nsr.isfinite()
         n = torch.complex(normal(*z.shape, seed=11), normal(*z.shape, seed=12))
-        shown = seen & batch.others if again else seen
-        clean = network(batch.operator.image(torch.where(shown, z, 0) + d * n), level)
+        clean = network(batch.operator.image(torch.where(seen, z, 0) + d * n), level)
         error = (batch.operator.spectrum(clean) - z).abs() ** 2
         true = (torch.where(seen, error, 0) / batch.density).mean(dim=(-2, -1))
     bound = 4 * ((found.var() + true.var()) / len(z)).sqrt()
@@ -294,61 +286,11 @@ def test_mixed_precision_changes_nothing():
     assert torch.equal(plain, mixed)
 
 
-def test_a_share_of_the_states_is_masked_again():
-    network, (_, batch) = Convolution(), masked_kspace(200, 0.2)
-    level = torch.full((len(batch),), 0.7, dtype=torch.float64)
-    none, some, all_of_them = (
-        GSURE(masked_again=share).squared_error(network, batch, level, generator())
-        for share in (0, 0.5, 1)
-    )
-    hidden = (batch.nsr.isfinite() & ~batch.others).any(dim=(-2, -1))
-    assert torch.equal(none != all_of_them, hidden)
-    assert torch.all((some == none) | (some == all_of_them))
-    share = (some == all_of_them)[hidden].double().mean()
-    assert abs(share - 0.5) < 4 * 0.5 / int(hidden.sum()) ** 0.5
-
-
-def test_what_is_masked_again_is_filled_in():
-    """Pairs of correlation 0.9: from the one that is shown, the best linear guess of the other."""
-    x, batch = pairs(200_000, masked=True)
-    shown = torch.rand(x.shape, generator=generator(6)) < 0.5
-    batch = dataclasses.replace(batch, others=shown)
-    slopes = {}
-    for again in (0.0, 1.0):
-        weights = torch.zeros(2, requires_grad=True, dtype=torch.float64)
-        optimiser = torch.optim.LBFGS([weights], max_iter=30, line_search_fn="strong_wolfe")
-        level = torch.full((len(x),), 0.1, dtype=torch.float64)
-
-        def closure(again=again, weights=weights, level=level, optimiser=optimiser):
-            optimiser.zero_grad()
-
-            def f(z, _level):
-                return weights[0] * z + weights[1] * torch.where(z.abs() < 0.3, z.flip(-1), 0)
-
-            objective = GSURE(masked_again=again)
-            loss = objective.squared_error(f, batch, level, generator(9)).mean()
-            loss.backward()
-            return loss
-
-        optimiser.step(closure)
-        slopes[again] = float(weights[1].detach())
-    assert slopes[0.0] < 0.1
-    assert slopes[1.0] > 0.4
-
-
-def test_what_cannot_be_masked_again_is_refused():
-    with pytest.raises(ValueError, match="expected a share of the states, 0 to 1"):
-        GSURE(masked_again=1.5)
-    batch = dataclasses.replace(masked_kspace(2, 0.2)[1], others=None)
-    with pytest.raises(ValueError, match="needs the masks of other scans"):
-        GSURE(masked_again=0.5).loss(Convolution(), batch, generator())
-
-
 def test_levels_below_the_noise_are_refused():
     """methods.md 2.8, check 4."""
     _, batch = scalars(10, 0.02)
     for level, fits in ((0.01, False), (0.0199, False), (0.02, True), (0.5, True)):
-        objective = plain()
+        objective = GSURE()
         if fits:
             assert torch.isfinite(estimated(objective, cubic(0.5), batch, level)).all()
         else:
