@@ -138,8 +138,8 @@ class Denoiser:
         """Return `denoise(x, sigma)` for the samplers of `recon`, of complex images of one unit.
 
         `rms` is the root mean square of the image's magnitude in that unit; `tick` is called before
-        every call. `bfloat16` has the network's layers computed in half precision, which takes half
-        the time where the processor has it. One pass; see `Prior`.
+        every call. `bfloat16` has the network's layers computed in half precision, which is faster
+        where the processor has it. One pass; see `Prior`.
 
         Raises:
             ValueError: if the denoiser was not trained at every noise level, or looks at other

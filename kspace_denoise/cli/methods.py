@@ -201,9 +201,7 @@ METHODS = {
     "l1-wavelet": Method(_l1_wavelet, has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
     "ddrm": _sampler(recon.ddrm, Sampling(SAMPLES, 50)),
-    "split-gibbs": Method(
-        functools.partial(_drawn, recon.split_gibbs), sampling=Sampling(SAMPLES, 8, 30)
-    ),
+    "split-gibbs": _sampler(recon.split_gibbs, Sampling(SAMPLES, 8, 30)),
     "dds": _sampler(recon.dds, Sampling(SAMPLES, 50)),
     "pigdm": _sampler(recon.pigdm, Sampling(SAMPLES, 50)),
 }

@@ -274,6 +274,14 @@ def test_a_sampler_asks_as_often_as_its_progress_bar_counts(scan_file: Path, met
     assert len(asked) == sampling.calls
 
 
+def test_steps_sweeps_and_precision_are_the_users(scan_file: Path) -> None:
+    keep_one_slice(scan_file)
+    words = ["--method", "split-gibbs", *prior_for("split-gibbs", scan_file.parent)]
+    images = reconstructed(scan_file, *words, "--steps", 3, "--sweeps", 4, "--bfloat16")
+    given = {"samples": 2, "steps": 3, "sweeps": 4, "bfloat16": True, "keep_samples": False}
+    assert images.header["provenance"]["parameters"]["sampling"] == given
+
+
 def test_a_report_shows_images_their_spread_and_samples(scan_file: Path) -> None:
     folder = scan_file.with_name("page")
     words = ["--method", "dds", *prior_for("dds", scan_file.parent), "--report", folder]
