@@ -17,7 +17,7 @@ from benchmarks.diffusion.priors import PRIORS, SMALLEST, STEPS, trained
 from kspace_denoise.objectives.diffusion_levels import ddpm_table
 from kspace_denoise.random import complex_normal
 
-OTHERS = ("gsure", "naive")
+OTHERS = ("gsure", "gsure-second", "naive")
 """What is compared with the oracle."""
 SLICES, LEVELS, BATCH = 64, 16, 16
 

@@ -2,7 +2,8 @@
 
 `gsure`, `oracle` and `naive` learn the same noise levels; `clean` is the oracle from lower ones on,
 a hundredth of the image, which noisy data cannot teach. Training on images turns and flips them,
-GSURE sees k-space as it was sampled.
+GSURE sees k-space as it was sampled. `gsure-second` learns from images that DDRM draws from the
+same degraded scans with `gsure`: a round of expectation maximisation (Rozet et al., NeurIPS 2024).
 
     python -m benchmarks.diffusion.priors --work WORK gsure oracle naive clean coils-gsure
 
@@ -20,6 +21,7 @@ from tqdm import tqdm
 import kspace_denoise as kd
 from benchmarks.diffusion.coils import COIL_CALIBRATION, COIL_SIGMA, coil_scan
 from benchmarks.diffusion.phantoms import SIGMA, TRAINING, single_coil
+from kspace_denoise import recon
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.training.trainer import Progress
 
@@ -35,6 +37,8 @@ class Source(NamedTuple):
     method: str
     scans: Callable[[], kd.Scan | kd.Images]
     objective: Mapping[str, float] = {"smallest": SMALLEST}
+    completed_by: str | None = None
+    """A prior, of whose samples given the scans is learnt in their place."""
 
 
 def degraded() -> kd.Scan:
@@ -59,12 +63,28 @@ def degraded_coils() -> kd.Scan:
     )[0]
 
 
+def completed(scan: kd.Scan, denoiser: kd.Denoiser) -> kd.Images:
+    """Return one image for each scan of one coil, drawn by DDRM with a prior."""
+    maps = np.ones((1, *scan.kspace.shape[-2:]), np.complex64)
+    images = np.empty((len(scan.kspace), *maps.shape[1:]), np.complex64)
+    for row, kspace in enumerate(tqdm(scan.kspace, "completed", mininterval=10)):
+        white, mask = kspace / np.float32(SIGMA), scan.slice_mask(row)
+        denoise = denoiser.prior(recon.signal_rms(white, mask), bfloat16=True)
+        drawn = recon.ddrm(
+            white, maps, mask, denoise,
+            noise_covariance=2 * np.eye(1), steps=20, samples=1, seed=row,
+        )  # fmt: skip
+        images[row] = SIGMA * drawn.mean
+    return kd.Images(data=images, sigma=SIGMA)
+
+
 PRIORS = {
     "gsure": Source("gsure", degraded),
     "gsure-aware": Source("gsure", degraded, {"smallest": SMALLEST, "mask_aware": True}),
     "oracle": Source("diffusion", clean),
     "naive": Source("diffusion", zero_filled),
     "clean": Source("diffusion", clean, {"smallest": 0.01}),
+    "gsure-second": Source("diffusion", degraded, completed_by="gsure"),
     "coils-gsure": Source("gsure", degraded_coils),
 }
 
@@ -90,6 +110,10 @@ def trained(name: str, work: Path, steps: int = STEPS) -> kd.Denoiser:
     checkpoint = path.with_suffix(".checkpoint")
     prior = PRIORS[name]
     config = settings(steps, prior.objective)
+    scans = prior.scans()
+    if prior.completed_by:
+        assert isinstance(scans, kd.Scan)
+        scans = completed(scans, trained(prior.completed_by, work, steps))
     with tqdm(total=steps, desc=name, unit="step", mininterval=10) as bar:
 
         def report(progress: Progress) -> None:
@@ -98,7 +122,7 @@ def trained(name: str, work: Path, steps: int = STEPS) -> kd.Denoiser:
 
         denoiser = kd.train(
             prior.method,
-            prior.scans(),
+            scans,
             config=config,
             checkpoint=checkpoint,
             resume=checkpoint.exists(),
