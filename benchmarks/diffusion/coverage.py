@@ -1,12 +1,13 @@
 """How often the truth lies in the bands of split Gibbs sampling, with a trained prior.
 
-Unseen single-coil phantom slices, largest magnitude 1, R = 4 (kind `gsure`), noise of `--sigma`.
+Unseen phantom slices, largest magnitude 1, R = 4: of one coil (masks of kind `gsure`), or of 8
+(every 4th line and 12 calibration lines, through maps that are known). Noise of `--sigma`.
 The band of level p from K samples is mean ± t(K - 1) √(1 + 1/K) std per real component, t Student's
 quantile of (1 + p) / 2. Edges, flat tissue and background are told apart by the truth: background
 is outside the head, edges are the quarter of the head with the largest gradient. Shares of pixels,
 with the 95 % interval of their mean over slices.
 
-    python -m benchmarks.diffusion.coverage --work WORK --figure coverage.png
+    python -m benchmarks.diffusion.coverage --work WORK --coils 8 --sigma 0.02 --figure coverage.png
     python -m benchmarks.diffusion.coverage --work WORK --sigma 0.4 --samples 8
 
 Every slice is kept as it is done; killed, it goes on there.
@@ -15,16 +16,18 @@ Every slice is kept as it is done; killed, it goes on there.
 import argparse
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.stats
 
-from benchmarks.diffusion.phantoms import SHAPE, SIGMA, Numpy, head
+from benchmarks.diffusion.phantoms import FIRST, SHAPE, SIGMA, Numpy, head
 from benchmarks.diffusion.priors import STEPS, trained
 from benchmarks.diffusion.reconstruct import CASES, scan
-from kspace_denoise import recon
+from kspace_denoise import recon, sim
 from kspace_denoise.formats.atomic import atomic
+from kspace_denoise.fourier import fft2c
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 REGIONS = ("edges", "flat", "background")
@@ -56,15 +59,41 @@ def inside_band(samples: Numpy, truth: Numpy, level: float) -> Numpy:
     return np.mean(hits, axis=0)
 
 
+class Measured(NamedTuple):
+    """k-space in SNR units of white coils, maps of unit norm, the mask, and the truth."""
+
+    kspace: Numpy
+    maps: Numpy
+    mask: Numpy
+    truth: Numpy
+
+
+def measured(split: str, number: int, sigma: float, coils: int) -> Measured:
+    """Return one slice."""
+    if coils == 1:
+        kspace, mask, truth = scan(CASES[0], split, number, sigma)
+        return Measured(kspace, np.ones((1, *SHAPE), np.complex64), mask, truth)
+    drawn = head(split, number)
+    first = FIRST[split] + number
+    maps = sim.coil_maps(SHAPE, coils, seed=first)
+    whitening = recon.whitening_matrix(sim.array_covariance(coils, seed=first))
+    maps = np.einsum("ij,jyx->iyx", whitening, maps).astype(np.complex64)
+    maps /= np.linalg.norm(maps, axis=0)
+    clean = fft2c(maps * drawn.image) / np.float32(sigma)
+    mask = sim.mask("equispaced", SHAPE, 4, 12, np.random.default_rng([first, 5]))[:1]
+    noisy = sim.add_noise(clean, 2 * np.eye(coils), seed=np.random.default_rng([first, 6]))
+    return Measured(noisy * mask, maps, mask.astype(np.float32), drawn.image / np.float32(sigma))
+
+
 def covered(split: str, number: int, given: argparse.Namespace) -> Shares:
     """Return the coverage in every region of a slice, for each level."""
-    kspace, mask, truth = scan(CASES[0], split, number, given.sigma)
+    kspace, maps, mask, truth = measured(split, number, given.sigma, given.coils)
     rms = recon.signal_rms(kspace, mask)
     denoise = trained(given.prior, given.work, STEPS).prior(rms, bfloat16=True)
-    maps = np.ones((1, *SHAPE), np.complex64)
     drawn = [
         recon.split_gibbs(
-            kspace, maps, mask, denoise, noise_covariance=2 * np.eye(1), seed=1000 * number + first,
+            kspace, maps, mask, denoise, noise_covariance=2 * np.eye(given.coils),
+            seed=1000 * number + first,
             samples=min(BATCH, given.samples - first), sweeps=given.sweeps, steps=given.levels,
         ).samples
         for first in range(0, given.samples, BATCH)
@@ -79,8 +108,8 @@ def covered(split: str, number: int, given: argparse.Namespace) -> Shares:
 
 def kept(split: str, number: int, given: argparse.Namespace) -> Shares:
     """Return the coverage of a slice, counted now or before."""
-    name = f"{given.prior} {given.sigma:g} {given.samples} {given.sweeps}x{given.levels} {number}"
-    path = given.work / "coverage" / f"{split} {name}.json"
+    how = f"{split} {given.prior} {given.coils} {given.sigma:g} {given.samples}"
+    path = given.work / "coverage" / f"{how} {given.sweeps}x{given.levels} {number}.json"
     if not path.exists():
         found = covered(split, number, given)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +141,7 @@ def main() -> None:
     parser.add_argument("--prior", default="clean", help="of `priors`")
     parser.add_argument("--split", default="test", choices=("validation", "test"))
     parser.add_argument("--sigma", type=float, default=SIGMA)
+    parser.add_argument("--coils", type=int, default=1)
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--slices", type=int, default=50)
     parser.add_argument("--sweeps", type=int, default=10)
