@@ -10,7 +10,7 @@ import numpy as np
 from kspace_denoise import recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.calibration import calibration_size
-from kspace_denoise.cli.sampling import SAMPLES, Sampling
+from kspace_denoise.cli.sampling import SAMPLES, STEPS, STEPS_OF_SWEEP, SWEEPS, Sampling
 from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.sense_operator import over_strength, unit_maps
@@ -200,9 +200,9 @@ METHODS = {
     "sense": Method(_sense, has_penalty=True),
     "l1-wavelet": Method(_l1_wavelet, has_penalty=True),
     "tv": Method(functools.partial(_regularised, recon.tv), has_penalty=True),
-    "ddrm": _sampler(recon.ddrm, Sampling(SAMPLES, 50)),
-    "split-gibbs": _sampler(recon.split_gibbs, Sampling(SAMPLES, 8, 30)),
-    "dds": _sampler(recon.dds, Sampling(SAMPLES, 50)),
-    "pigdm": _sampler(recon.pigdm, Sampling(SAMPLES, 50)),
+    "ddrm": _sampler(recon.ddrm, Sampling(SAMPLES, STEPS)),
+    "split-gibbs": _sampler(recon.split_gibbs, Sampling(SAMPLES, STEPS_OF_SWEEP, SWEEPS)),
+    "dds": _sampler(recon.dds, Sampling(SAMPLES, STEPS)),
+    "pigdm": _sampler(recon.pigdm, Sampling(SAMPLES, STEPS)),
 }
 SAMPLERS = ", ".join(name for name, method in METHODS.items() if method.sampling)

@@ -9,6 +9,8 @@ from kspace_denoise.cli.options import group, together
 
 SAMPLES = 8
 """Images that a sampler draws of each slice."""
+STEPS, SWEEPS, STEPS_OF_SWEEP = 50, 30, 8
+"""How often the model is asked for each sample: by split-gibbs in each of so many sweeps."""
 
 
 class Sampling(NamedTuple):
@@ -59,13 +61,13 @@ def sampling_options() -> Decorator:
             type=click.IntRange(min=2),
             metavar="N",
             help="How often the model is asked for each sample; of split-gibbs: in each sweep.  "
-            "[default: 50; split-gibbs 8]",
+            f"[default: {STEPS}; split-gibbs {STEPS_OF_SWEEP}]",
         ),
         option(
             "--sweeps",
             type=click.IntRange(min=2),
             metavar="N",
-            help="How often split-gibbs goes between data and model.  [default: 30]",
+            help=f"How often split-gibbs goes between data and model.  [default: {SWEEPS}]",
         ),
         option(
             "--bfloat16",

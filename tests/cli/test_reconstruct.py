@@ -263,12 +263,15 @@ def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
     assert spread[inside].min() > 0
 
 
+@pytest.mark.parametrize("given", [None, 5])
 @pytest.mark.parametrize("method", ["ddrm", "split-gibbs", "dds", "pigdm"])
-def test_a_sampler_asks_as_often_as_its_progress_bar_counts(scan_file: Path, method: str) -> None:
+def test_a_sampler_asks_as_often_as_its_progress_bar_counts(
+    scan_file: Path, method: str, given: int | None
+) -> None:
     prior = load(Path(str(prior_for(method, scan_file.parent)[1])))
     prior.objective = Diffusion(smallest=1e-6)  # none of the levels is below it, and left out
     scan, asked = formats.read(scan_file), []
-    sampling = Sampling(2).over(METHODS[method].sampling)
+    sampling = Sampling(2, given).over(METHODS[method].sampling)
     settings = Settings(known_noise(scan), 12, 0, 0, None, prior, sampling)
     METHODS[method].run(scan.kspace[0], None, settings._replace(tick=lambda: asked.append(1)))
     assert len(asked) == sampling.calls
