@@ -94,7 +94,7 @@ def covered(split: str, number: int, given: argparse.Namespace) -> Shares:
         recon.split_gibbs(
             kspace, maps, mask, denoise, noise_covariance=2 * np.eye(given.coils),
             seed=1000 * number + first,
-            samples=min(BATCH, given.samples - first), sweeps=given.sweeps, steps=given.levels,
+            samples=min(BATCH, given.samples - first), sweeps=given.sweeps, steps=given.steps,
         ).samples
         for first in range(0, given.samples, BATCH)
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def covered(split: str, number: int, given: argparse.Namespace) -> Shares:
 def kept(split: str, number: int, given: argparse.Namespace) -> Shares:
     """Return the coverage of a slice, counted now or before."""
     how = f"{split} {given.prior} {given.coils} {given.sigma:g} {given.samples}"
-    path = given.work / "coverage" / f"{how} {given.sweeps}x{given.levels} {number}.json"
+    path = given.work / "coverage" / f"{how} {given.sweeps}x{given.steps} {number}.json"
     if not path.exists():
         found = covered(split, number, given)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--slices", type=int, default=50)
     parser.add_argument("--sweeps", type=int, default=10)
-    parser.add_argument("--levels", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5, help="of each sweep")
     parser.add_argument("--figure", type=Path, help="draw the coverage of all levels here")
     given = parser.parse_args()
     found = [kept(given.split, number, given) for number in range(given.slices)]

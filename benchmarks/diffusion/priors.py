@@ -80,7 +80,6 @@ def completed(scan: kd.Scan, denoiser: kd.Denoiser) -> kd.Images:
 
 PRIORS = {
     "gsure": Source("gsure", degraded),
-    "gsure-aware": Source("gsure", degraded, {"smallest": SMALLEST, "mask_aware": True}),
     "oracle": Source("diffusion", clean),
     "naive": Source("diffusion", zero_filled),
     "clean": Source("diffusion", clean, {"smallest": 0.01}),

@@ -1,6 +1,7 @@
 """How many steps samplers need: PSNR of the mean of 8 samples against calls of the denoiser.
 
-Single-coil phantoms at R = 4 as in `reconstruct`, with the prior trained on clean slices.
+Single-coil phantoms at R = 4 as in `reconstruct`, with the prior trained on clean slices, computed
+in bfloat16.
 
     python -m benchmarks.diffusion.steps --work WORK --json sampler_steps.json
 """
