@@ -143,8 +143,13 @@ class Denoiser:
 
         Raises:
             ValueError: if the denoiser was not trained at every noise level, or looks at other
-                contrasts, or is for magnitudes.
+                contrasts, or is for magnitudes, or `rms` is not positive.
         """
+        if not 0 < rms < float("inf"):
+            raise ValueError(
+                f"rms is {rms}, expected that of the images: a positive number, of a scan "
+                "recon.signal_rms"
+            )
         smallest = getattr(self.objective, "smallest", None)
         if not getattr(self.objective, "every_level", False) or smallest is None:
             raise ValueError(

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.arrays import Array, like, to_torch
+from kspace_denoise.arrays import Array, is_complex, like, to_torch
 from kspace_denoise.objectives import Objective
 
 
@@ -31,7 +32,16 @@ class Prior:
     bfloat16: bool = False
 
     def __call__(self, x: Array, sigma: float) -> Array:
-        """Return the mean of the clean images, as the network knows it."""
+        """Return the mean of the clean images, as the network knows it.
+
+        Raises:
+            TypeError: if x is not complex.
+            ValueError: if sigma is not a number of at least 0.
+        """
+        if not is_complex(x):
+            raise TypeError(f"x is {x.dtype}, expected complex images")
+        if np.ndim(sigma) or not 0 <= sigma < float("inf"):
+            raise ValueError(f"sigma is {sigma}, expected one number of at least 0 for all images")
         self.tick()
         images: Tensor = to_torch(x).reshape(-1, *x.shape[-2:]).to(self.device, torch.complex64)
         known = max(sigma, self.smallest)

@@ -16,6 +16,7 @@ from kspace_denoise.fourier import ifft2c
 from kspace_denoise.recon.sense_operator import over_strength, unit_maps
 from kspace_denoise.samples import reconstruct_samples
 from kspace_denoise.scan import Numpy, Scan
+from kspace_denoise.spectral_stage import sampled
 from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_slice
 
 ByName: TypeAlias = dict[str, Array]
@@ -161,7 +162,10 @@ def _l1_wavelet(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName
 def _drawn(
     sampler: Callable[..., recon.Posterior], kspace: Array, mask: Numpy | None, settings: Settings
 ) -> ByName:
-    """Draw samples in SNR units, those of the prior; return their mean and their spread."""
+    """Draw samples in SNR units, those of the prior; return their mean and their spread.
+
+    Lines that are filled with zeros were not sampled.
+    """
     noise, prior = settings.noise, settings.prior
     assert prior is not None
     if noise is None:
@@ -169,6 +173,7 @@ def _drawn(
             "a sampler weighs the data by their noise, which is not known: --noise FILE"
         )
     white, maps = whiten_slice(kspace, noise, mask, settings.calibration)
+    mask = sampled(to_numpy(kspace), mask)
     unit, strength = unit_maps(maps)
     sampling = settings.sampling
     denoise = prior.prior(recon.signal_rms(white, mask), settings.tick, sampling.bfloat16)

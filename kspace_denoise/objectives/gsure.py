@@ -117,7 +117,13 @@ class GSURE(EveryLevel):
         shown = (seen.to(state.dtype)[:, None],) if self.mask_aware else ()
 
         def estimate(z: Tensor) -> Tensor:
-            clean: Tensor = network(batch.operator.image(z), level, *shown)
+            image = batch.operator.image(z)
+            clean: Tensor = network(image, level, *shown)
+            if clean.shape != image.shape or clean.is_complex() != image.is_complex():
+                raise ValueError(
+                    f"the network returned {clean.dtype} of shape {tuple(clean.shape)} for images "
+                    f"{image.dtype} {tuple(image.shape)}, expected the same"
+                )
             spectrum: Tensor = batch.operator.spectrum(clean)
             return spectrum
 
@@ -155,6 +161,8 @@ class GSURE(EveryLevel):
 
 
 def _check(batch: SpectralBatch, level: Tensor) -> None:
+    if not bool((batch.nsr >= 0).all()):
+        raise ValueError("nsr holds values that are negative or NaN, expected noise or infinity")
     seen = batch.nsr.isfinite()
     largest = torch.where(seen, batch.nsr, 0).amax(dim=(-2, -1))
     if bool((largest > level * (1 + 1e-6)).any()):

@@ -45,7 +45,11 @@ def squared_error_of_coils(
 
     Less `constant_of_coils` it is, in the mean, |D^-½ A (f - x)|², and over the masks |f - x|², as
     far as f does not depend on the mask.
+
+    Raises:
+        ValueError: if some samples are never taken, or sigma is not positive.
     """
+    _check(batch)
     states = [
         state_of(scan, float(d), generator) for scan, d in zip(batch.scans, level, strict=True)
     ]
@@ -83,6 +87,17 @@ def state_of(scan: Measured, level: float, generator: torch.Generator) -> State:
 def constant_of_coils(batch: CoilBatch) -> Tensor:
     """Return what `squared_error_of_coils` has too much: the noise of the k-space, per pixel."""
     return torch.stack([_noise(scan) for scan in batch.scans])
+
+
+def _check(batch: CoilBatch) -> None:
+    for scan in batch.scans:
+        if not bool((scan.density > 0).all()):
+            raise ValueError(
+                "the masks never take some samples (density 0): nothing can be learnt of them; "
+                "take masks whose probability is positive everywhere"
+            )
+        if not 0 < scan.sigma < float("inf"):
+            raise ValueError(f"sigma of a scan is {scan.sigma}, expected a positive number")
 
 
 def _noise(scan: Measured) -> Tensor:

@@ -21,23 +21,28 @@ from kspace_denoise.recon.nufft_operator import NufftOperator
 from kspace_denoise.recon.pigdm import pigdm
 from kspace_denoise.recon.posterior import Posterior
 from kspace_denoise.recon.replicas import noise_map
+from kspace_denoise.recon.restoration import restore
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.sense_solver import Reconstruction, sense
 from kspace_denoise.recon.signal_rms import signal_rms
+from kspace_denoise.recon.spectral import FourierSampling, PixelSampling, SpectralOperator
 from kspace_denoise.recon.split_gibbs import split_gibbs
 from kspace_denoise.recon.tv import tv
 from kspace_denoise.recon.vst import inverse_vst, vst
 
 __all__ = [
+    "FourierSampling",
     "Koay",
     "MagnitudeNoise",
     "NoiseEstimate",
     "NoiseLevel",
     "NoiseNotFound",
     "NufftOperator",
+    "PixelSampling",
     "Posterior",
     "Reconstruction",
     "SenseOperator",
+    "SpectralOperator",
     "adaptive_combine",
     "cg_sense",
     "ddrm",
@@ -55,6 +60,7 @@ __all__ = [
     "noise_covariance",
     "noise_map",
     "pigdm",
+    "restore",
     "rss",
     "rss_noise",
     "sense",

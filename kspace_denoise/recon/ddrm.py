@@ -1,5 +1,6 @@
 """DDRM: reconstruction by any denoiser, component by component of the spectrum."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,8 +9,8 @@ from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.random import Seed, complex_normal
 from kspace_denoise.recon.ddrm_rule import ddrm_start, ddrm_step
 from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
+from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
-    Denoise,
     Posterior,
     check_sampling_options,
     down_to_known,
@@ -21,6 +22,12 @@ from kspace_denoise.recon.spectral_choice import spectral_operator
 from kspace_denoise.recon.whitened import Whitened
 
 _PRIOR = 0.3  # root mean square of a component under the prior, over that of the image
+_ALL_NOISY = (
+    "all spectral components of a slice have more noise than `prior_rms` (by default 0.3 of the "
+    "image's root mean square), so that DDRM counts none as seen: its images are those of the "
+    "prior alone, whatever the data say; take recon.split_gibbs, which weighs them (--method "
+    "split-gibbs), or a larger prior_rms"
+)
 
 
 def ddrm(
@@ -44,8 +51,9 @@ def ddrm(
     coil of constant sensitivity with any mask, several coils where the mask is constant along one
     axis. The noise of a spectral component is sigma over its singular value; components with more
     noise than `prior_rms`, or a singular value below a thousandth of the largest, count as not
-    seen. The samples spread around the image, but they are not draws of the posterior, even with a
-    perfect denoiser: docs/diffusion.md says by how much they differ.
+    seen; a warning tells where those are all. The samples spread around the image, but they are not
+    draws of the posterior, even with a perfect denoiser: docs/diffusion.md says by how much they
+    differ.
 
     Args:
         kspace: k-space in any unit; values where the mask is 0 are ignored.
@@ -88,11 +96,13 @@ def ddrm(
         seen, nsr = operator.seen(piece.kspace), noise_of_components(operator, 1.0)
         rms = component_rms(*piece)
         nsr = trusted(nsr, _PRIOR * rms if prior_rms is None else prior_rms)
+        if not nsr.isfinite().any():
+            warnings.warn(_ALL_NOISY, UserWarning, stacklevel=4)
         falling = [level * rms for level in relative] if given is None else given
         own_levels = down_to_known(falling, denoise)
         return draw_ddrm(operator, seen, nsr, own, own_levels, eta, eta_b, samples, generator)
 
-    return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, seed)
+    return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, samples, seed)
 
 
 def draw_ddrm(

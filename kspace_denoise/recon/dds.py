@@ -8,8 +8,8 @@ from kspace_denoise.arrays import Array
 from kspace_denoise.random import Seed, complex_normal
 from kspace_denoise.recon.data_consistency import Data, data_of
 from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
+from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
-    Denoise,
     Posterior,
     check_sampling_options,
     down_to_known,
@@ -87,7 +87,9 @@ def dds(
 
         return draw_dds(data, own, own_levels, spread, eta, iterations, noise)
 
-    return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, seed, trajectory)
+    return sample_slices(
+        kspace, maps, mask, noise_covariance, denoise, draw, samples, seed, trajectory
+    )
 
 
 def draw_dds(

@@ -8,13 +8,16 @@ from kspace_denoise.arrays import Array
 STEPS_OF_DDPM = 1000
 
 
-def ddpm_levels(steps: int, beta_first: float = 1e-4, beta_last: float = 2e-2) -> list[float]:
+def ddpm_levels(
+    steps: int, beta_first: float = 1e-4, beta_last: float = 2e-2, *, to_last: bool = False
+) -> list[float]:
     """Return the noise levels of DDPM's linear schedule at `steps` of its 1000 times, falling.
 
     √((1 - ᾱ) / ᾱ) is the level of a state of DDPM that is divided by √ᾱ, where ᾱ is the product of
     the 1 - β so far and the images have a root mean square of 1 per component (Ho et al., NeurIPS
-    2020). The times are 0, T // steps, 2 (T // steps), … as in DDRM, so the first level is that of
-    the time T - T // steps.
+    2020). The times are the whole parts of 0, T / steps, 2 T / steps, …, those of DDRM where
+    `steps` divides T = 1000; with `to_last` they are spread evenly from 0 to the last, T - 1, as a
+    sampler that begins from noise alone needs the strongest there is.
 
     Raises:
         ValueError: if there are fewer than 1 or more than 1000 steps, or the betas do not rise
@@ -31,7 +34,12 @@ def ddpm_levels(steps: int, beta_first: float = 1e-4, beta_last: float = 2e-2) -
         share = time / (STEPS_OF_DDPM - 1)
         kept *= 1 - (beta_first + share * (beta_last - beta_first))
         levels.append(math.sqrt((1 - kept) / kept))
-    return levels[:: STEPS_OF_DDPM // steps][:steps][::-1]
+    if to_last:
+        times = [round(i * (STEPS_OF_DDPM - 1) / max(1, steps - 1)) for i in range(steps)]
+        times[-1] = STEPS_OF_DDPM - 1
+    else:
+        times = [i * STEPS_OF_DDPM // steps for i in range(steps)]
+    return [levels[time] for time in reversed(times)]
 
 
 def check_levels(levels: Array) -> list[float]:

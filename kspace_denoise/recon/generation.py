@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kspace_denoise.arrays import Array, namespace
+from kspace_denoise.arrays import Array
 from kspace_denoise.random import Seed, complex_normal, numpy_generator
 from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
-from kspace_denoise.recon.posterior import Denoise, down_to_known
+from kspace_denoise.recon.estimate import Denoise, check_denoiser, check_estimate, check_finite
+from kspace_denoise.recon.posterior import down_to_known
 
 
 def generate(
@@ -32,7 +33,8 @@ def generate(
             `Denoiser.prior(rms)` does; sigma is the noise of x per real component.
         shape: `(y, x)`.
         rms: root mean square of the magnitude of the images, the unit of the levels.
-        steps: how many of the levels of DDPM's linear schedule, 10 to 100 are usual.
+        steps: how many of the levels of DDPM's linear schedule, the strongest one among them; 10
+            to 100 are usual.
         eta: how much of the noise is new in each step, 0 to 1.
         samples: number of images.
         seed: integer or generator.
@@ -40,22 +42,30 @@ def generate(
             is asked for below the smallest that the denoiser has learnt.
 
     Raises:
-        ValueError: if an option is out of its range, or the denoiser returns another shape.
+        TypeError: if the denoiser is none, or returns another kind than complex arrays of numpy.
+        ValueError: if an option is out of its range, or the denoiser returns another shape, or
+            values that are not finite.
     """
+    check_denoiser(denoise)
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}, expected 0 to 1")
-    if samples < 1 or not rms > 0:
+    if samples < 1 or not 0 < rms < float("inf"):
         raise ValueError(
             f"samples is {samples} and rms {rms}, expected at least 1 and a positive number"
         )
-    every = [rms * x for x in ddpm_levels(steps)] if levels is None else check_levels(levels)
+    every = (
+        check_levels(levels)
+        if levels is not None
+        else [rms * x for x in ddpm_levels(steps, to_last=True)]
+    )
     falling = down_to_known(every, denoise)
     generator, image = numpy_generator(seed), np.zeros(1, np.complex64)
 
     def noise() -> Array:
         return complex_normal((samples, *shape), image, generator)
 
-    return ddim(denoise, falling[0] * noise(), falling, eta, noise)
+    drawn = ddim(denoise, falling[0] * noise(), falling, eta, noise)
+    return check_finite(drawn)
 
 
 def ddim(
@@ -67,17 +77,8 @@ def ddim(
     the last level stands D itself.
     """
     for level, following in itertools.pairwise(levels):
-        clean = _checked(denoise(x, level), x)
+        clean = check_estimate(denoise(x, level), x)
         added = eta * following * (1 - (following / level) ** 2) ** 0.5
         kept = (following**2 - added**2) ** 0.5 / level
         x = clean + kept * (x - clean) + added * noise()
-    return _checked(denoise(x, levels[-1]), x)
-
-
-def _checked(clean: Array, x: Array) -> Array:
-    if clean.shape != x.shape or namespace(clean) is not namespace(x):
-        raise ValueError(
-            f"denoise returned {type(clean).__name__} {getattr(clean, 'shape', '')} for images "
-            f"{type(x).__name__} {tuple(x.shape)}, expected the same"
-        )
-    return clean
+    return check_estimate(denoise(x, levels[-1]), x)

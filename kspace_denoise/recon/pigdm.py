@@ -6,8 +6,8 @@ from kspace_denoise.arrays import Array, like, to_numpy, to_torch
 from kspace_denoise.random import Seed, complex_normal
 from kspace_denoise.recon.data_consistency import Data, data_of
 from kspace_denoise.recon.dds import variance_left
+from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
-    Denoise,
     Posterior,
     check_sampling_options,
     down_to_known,
@@ -79,7 +79,7 @@ def pigdm(
 
     data, whose = to_torch(kspace), to_torch(maps)
     mask, psi = (None if x is None else to_numpy(x) for x in (mask, noise_covariance))
-    found = sample_slices(data, whose, mask, psi, denoise, draw, seed, trajectory)
+    found = sample_slices(data, whose, mask, psi, denoise, draw, samples, seed, trajectory)
     return Posterior(*(None if x is None else like(x, kspace) for x in found))
 
 

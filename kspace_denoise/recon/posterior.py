@@ -5,12 +5,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from kspace_denoise.arrays import Array, is_complex, like, namespace, to_torch
+from kspace_denoise.arrays import Array, like, namespace, to_torch
 from kspace_denoise.random import Seed, numpy_generator
+from kspace_denoise.recon.estimate import Denoise, check_denoiser, check_estimate, check_finite
 from kspace_denoise.recon.whitened import Whitened, slices_of, whitened, whitened_samples
-
-Denoise: TypeAlias = Callable[[Array, float], Array]
-"""`denoise(x, sigma)` returns the clean images of x `(samples, y, x)`, whose noise is sigma."""
 
 
 class Posterior(NamedTuple):
@@ -36,19 +34,27 @@ def sample_slices(
     noise_covariance: Array | None,
     denoise: Denoise,
     draw: Draw,
+    samples: int,
     seed: Seed,
     trajectory: Array | None = None,
 ) -> Posterior:
     """Draw samples slice by slice; arguments and errors are those of `ddrm`."""
+    check_denoiser(denoise)
     if trajectory is None:
         white = whitened(kspace, maps, mask, noise_covariance)
     else:
         white = whitened_samples(kspace, maps, mask, noise_covariance, trajectory)
     generator = numpy_generator(seed)
-    own = _guarded(denoise, kspace)
-    drawn = [
-        like(_inside(draw(piece, own, generator), piece.maps), kspace) for piece in slices_of(white)
-    ]
+    own = guarded(denoise, kspace)
+
+    def images(piece: Whitened) -> Array:
+        # Where all maps are 0 nothing was measured: 0, as in `sense`.
+        inside = (piece.maps != 0).any(0)
+        if not inside.any():
+            return piece.maps.new_zeros((samples, *inside.shape))
+        return check_finite(draw(piece, own, generator)) * inside
+
+    drawn = [like(images(piece), kspace) for piece in slices_of(white)]
     stacked = namespace(kspace).stack(drawn, axis=1)
     lead, grid = kspace.shape[:-3], maps.shape[-2:]
     return summary(namespace(kspace).reshape(stacked, (stacked.shape[0], *lead, *grid)))
@@ -91,28 +97,14 @@ def summary(samples: Array) -> Posterior:
     return Posterior(mean, (power / (2 * (count - 1))) ** 0.5, samples)
 
 
-def _inside(images: Array, maps: Array) -> Array:
-    """Set images to 0 where all maps are 0: nothing was measured there, as in `sense`."""
-    return images * (maps != 0).any(0)
+def guarded(denoise: Denoise, reference: Array) -> Denoise:
+    """Return the denoiser for torch tensors, with a check of what it returns.
 
+    It is asked in the array kind of the reference.
+    """
 
-def _guarded(denoise: Denoise, kspace: Array) -> Denoise:
-    """Return the denoiser for torch tensors, with a check of what it returns."""
+    def asked(x: Array, sigma: float) -> Array:
+        given = like(x, reference)
+        return to_torch(check_estimate(denoise(given, sigma), given)).to(x.dtype)
 
-    def guarded(x: Array, sigma: float) -> Array:
-        given = like(x, kspace)
-        clean = denoise(given, sigma)
-        kind = f"{type(clean).__name__} {getattr(clean, 'dtype', '')}"
-        if type(clean) is not type(given) or not is_complex(clean):
-            raise TypeError(
-                f"denoise returned {kind}, expected complex images of the kind it was given, "
-                f"{type(given).__name__} {given.dtype}"
-            )
-        if clean.shape != given.shape:
-            raise ValueError(
-                f"denoise returned shape {tuple(clean.shape)} for images of shape "
-                f"{tuple(given.shape)}, expected the same"
-            )
-        return to_torch(clean).to(x.dtype)
-
-    return guarded
+    return asked

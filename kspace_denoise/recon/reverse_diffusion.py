@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from kspace_denoise.arrays import Array
-from kspace_denoise.recon.posterior import Denoise
+from kspace_denoise.recon.estimate import Denoise
 
 
 def falling_levels(first: float, last: float, count: int) -> list[float]:

@@ -41,10 +41,14 @@ class SpectralOperator(Protocol):
 class PixelSampling:
     """Pixels that are seen, or not: denoising (`mask` of ones) and erased patches. V is 1.
 
-    `mask` holds 0 and 1, broadcastable to `(..., y, x)`.
+    `mask` holds 0 and 1, broadcastable to `(..., y, x)`; a ValueError says where it does not.
     """
 
     mask: Array
+
+    def __post_init__(self) -> None:
+        if not bool(((self.mask == 0) | (self.mask == 1)).all()):
+            raise ValueError("mask holds other values than 0 and 1")
 
     @property
     def singular_values(self) -> Array:

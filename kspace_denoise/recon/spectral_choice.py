@@ -25,8 +25,8 @@ def spectral_operator(piece: Whitened) -> SpectralOperator:
     if mask is not None and len(varying_axes(mask)) == 2:
         raise ValueError(
             f"the mask varies along both axes, and {len(maps)} coil maps have a singular value "
-            "decomposition of small parts only where it is constant along one: take recon.sense, "
-            "recon.l1_wavelet or recon.tv, which need none"
+            "decomposition of small parts only where it is constant along one: take recon.dds or "
+            "recon.pigdm (--method dds, pigdm), samplers that need none"
         )
     return decompose(SenseOperator(maps, mask))
 

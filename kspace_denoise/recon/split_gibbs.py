@@ -7,8 +7,8 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.random import Seed, complex_normal
+from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
-    Denoise,
     Posterior,
     check_sampling_options,
     sample_slices,
@@ -73,7 +73,7 @@ def split_gibbs(
         couplings = couplings_of(component_rms(*piece), float(namespace(nsr).min(nsr)), sweeps)
         return draw_split_gibbs(operator, seen, nsr, own, couplings, steps, samples, generator)
 
-    return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, seed)
+    return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, samples, seed)
 
 
 def couplings_of(rms: float, cleanest: float, sweeps: int) -> list[float]:

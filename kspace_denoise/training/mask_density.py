@@ -12,23 +12,24 @@ from kspace_denoise.scan import Numpy, Scan
 _FAMILY = ("mask", "acceleration", "calibration", "mask_axis")
 
 
-def mask_density(scan: Scan, mask: Numpy | None, shape: tuple[int, ...]) -> Numpy | None:
+def mask_density(scan: Scan, mask: Numpy | None, sampled: Numpy) -> Numpy | None:
     """Return E[P] `(ky, kx)` of the masks that `simulate` drew that of a slice from.
 
-    1 where there is no mask; None where the file does not say how its mask was drawn: its mean over
-    many scans then is E[P] of whatever they were drawn from.
+    `sampled` `(ky, kx)` is what was acquired, without lines that are filled with zeros; without a
+    mask that is E[P]. None where the file does not say how its mask was drawn, or lines of it are
+    filled with zeros: the mean of what was sampled over many scans then is E[P].
 
     Raises:
         ValueError: if what the file says and the mask contradict each other.
     """
     if mask is None:
-        return np.ones(shape, np.float32)
+        return sampled.astype(np.float32)
+    given = np.broadcast_to(mask, sampled.shape).astype(bool)
     family = _recorded(scan.header.get("provenance"))
-    if family is None:
+    if family is None or (given != sampled).any():
         return None
-    density = _probability(shape, *family)
-    sampled = np.broadcast_to(mask, shape).astype(bool)
-    if not sampled[density == 1].all() or sampled[density == 0].any():
+    density = _probability(sampled.shape, *family)
+    if not given[density == 1].all() or given[density == 0].any():
         said = ", ".join(f"{name} {value}" for name, value in zip(_FAMILY, family, strict=True))
         raise ValueError(
             f"the file says that its mask was drawn as {said}, and the mask is no such mask: take "

@@ -77,7 +77,10 @@ class Measurements:
         return cls(given, by_lattice)
 
     def with_density(self) -> "Measurements":
-        """Return the slices with a density each, where it is unknown that of all of them.
+        """Return the slices with a density each: their own, or that of all of them.
+
+        Their own where all are known and positive everywhere. Else what stands for the mean over
+        all is the mean over their masks.
 
         Raises:
             ValueError: if some positions were never sampled.
@@ -86,11 +89,11 @@ class Measurements:
         masks = [_full(one.mask, grid) for one in self.slices]
         known = [None if one.density is None else one.density.numpy() for one in self.slices]
         mean = torch.from_numpy(mean_density(known, masks))
-        found = (mean if one.density is None else one.density for one in self.slices)
-        filled = (
-            one._replace(density=density) for one, density in zip(self.slices, found, strict=True)
+        if all(density is not None and density.all() for density in known):
+            return self
+        return dataclasses.replace(
+            self, slices=tuple(one._replace(density=mean) for one in self.slices)
         )
-        return dataclasses.replace(self, slices=tuple(filled))
 
     @property
     def largest_noise(self) -> float:
@@ -164,7 +167,7 @@ def training_measurements(
             given = scan.slice_mask(index)
             mask = sampled(kspace, given)
             check_decomposable(sampling_mask(mask, kspace))
-            density = mask_density(scan, given, kspace.shape[-2:])
+            density = mask_density(scan, given, mask)
             single = np.asarray(kspace, np.complex64)
             white, maps = whiten_slice(single, noise, given, calibration)
             (piece,) = slices_of(whitened(white, unit_maps(maps)[0], mask, None))

@@ -1,6 +1,7 @@
 """What single-coil scans show of k-space, and how a batch of it is drawn."""
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from kspace_denoise import recon
+from kspace_denoise.contrasts import with_known_noise
 from kspace_denoise.objectives.spectral_batch import SpectralBatch
 from kspace_denoise.recon.spectral import FourierSampling, SpectralOperator
-from kspace_denoise.scan import Numpy, Scan
+from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.spectral_stage import sampled
 from kspace_denoise.stages import KnownNoise, check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
@@ -27,13 +29,15 @@ _LOUD = 3.0  # times the median noise over signal
 class Spectrum(NamedTuple):
     """The k-space `seen` (ky, kx) of one image, where it was sampled, and sigma of its noise.
 
+    One number, or one for each component.
+
     `rms` is the root mean square of the image's magnitude, the unit of networks; `density` is E[P]
     where it is known, see `mask_density`.
     """
 
     seen: Numpy
     mask: Numpy
-    sigma: float
+    sigma: float | Numpy
     rms: float
     density: Numpy | None = None
 
@@ -42,6 +46,7 @@ class Spectrum(NamedTuple):
 class Spectra:
     """k-space of one size (scans, ky, kx), each in the unit of its image, and E[P] of the masks.
 
+    `sigmas` are (scans, 1, 1), or (scans, ky, kx) where the noise of components differs.
     `operator` takes it to images and back: the Fourier transform, or `PixelSampling`, with which
     what is seen of the images are pixels.
     """
@@ -77,11 +82,13 @@ class Spectra:
             )
         masks = np.stack([spectrum.mask for spectrum in given])
         density = mean_density([spectrum.density for spectrum in given], list(masks))
-        warn_of_loud([spectrum.sigma / spectrum.rms for spectrum in given], _NO_LEVEL)
+        sigmas = [np.asarray(s.sigma / s.rms, np.float32) for s in given]
+        warn_of_loud([float(sigma.max()) for sigma in sigmas], _NO_LEVEL)
+        common = np.broadcast_shapes((1, 1), *(sigma.shape for sigma in sigmas))
         return cls(
             torch.from_numpy(np.stack([s.seen / s.rms for s in given]).astype(np.complex64)),
             torch.from_numpy(masks),
-            torch.tensor([s.sigma / s.rms for s in given], dtype=torch.float32),
+            torch.from_numpy(np.stack([np.broadcast_to(sigma, common) for sigma in sigmas])),
             torch.from_numpy(density),
             operator or FourierSampling(torch.ones(1)),
         )
@@ -100,7 +107,7 @@ class Spectra:
         """Draw `count` whole spectra, each turned by a random phase: noise stays what it is."""
         chosen = torch.randint(len(self.seen), (count,), generator=generator)
         angle = 2 * torch.pi * torch.rand(count, generator=generator)
-        nsr = torch.where(self.masks[chosen], self.sigmas[chosen, None, None], torch.inf)
+        nsr = torch.where(self.masks[chosen], self.sigmas[chosen], torch.inf)
         seen = rotate_phase(self.seen[chosen], angle)
         return SpectralBatch(seen, nsr, self.density, self.operator)
 
@@ -135,10 +142,39 @@ def training_spectra(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
             if kspace.any():
                 given = scan.slice_mask(index)
                 check_gaps(kspace, given)
-                density = mask_density(scan, given, kspace.shape[-2:])
                 mask = sampled(kspace, given)
+                density = mask_density(scan, given, mask)
                 rms = sigma * recon.signal_rms(kspace / np.float32(sigma), mask)
                 yield Spectrum(kspace[0] * mask, mask, sigma, rms, density)
+
+
+def training_pixels(subjects: Iterable[Subject]) -> Iterator[Spectrum]:
+    """Yield complex images, all pixels of which are seen with the noise of `Images.sigma`.
+
+    The noise must be independent from pixel to pixel, as it is of fully sampled scans.
+
+    Raises:
+        ValueError: if there are magnitudes or other contrasts, or sigma is unknown or 0.
+    """
+    for subject in subjects:
+        images = with_known_noise(subject.source, "training")
+        assert isinstance(images, Images)
+        if subject.contrasts or not np.iscomplexobj(images.data):
+            raise ValueError(
+                "this method learns from complex images, or from k-space, one at a time: give no "
+                "magnitudes and no contrasts"
+            )
+        if not np.any(images.sigma):
+            raise ValueError("sigma of the images is 0: this method learns from noise it knows")
+        grid = images.data.shape[-2:]
+        data = images.data.reshape(-1, *grid)
+        sigmas = np.broadcast_to(np.asarray(images.sigma), images.data.shape).reshape(-1, *grid)
+        everywhere, density = np.ones(grid, bool), np.ones(grid, np.float32)
+        for image, sigma in zip(data, sigmas, strict=True):
+            if image.any():
+                power = float(np.mean(np.abs(image) ** 2) - 2 * np.mean(sigma**2))
+                rms = math.sqrt(max(power, 2 * float(np.max(sigma)) ** 2 / image.size))
+                yield Spectrum(image, everywhere, sigma, rms, density)
 
 
 def scan_of(subject: Subject) -> Scan:
@@ -150,7 +186,8 @@ def scan_of(subject: Subject) -> Scan:
     scan = subject.source
     if not isinstance(scan, Scan) or subject.contrasts:
         raise ValueError(
-            "this method learns from k-space, one scan at a time: give no images and no contrasts"
+            "this method learns from k-space, one scan at a time, or from images alone: give no "
+            "images beside scans and no contrasts"
         )
     check_cartesian(scan, "training")
     return scan

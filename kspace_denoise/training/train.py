@@ -6,18 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import differentiate_twice
 from kspace_denoise.objectives import C2S, GSURE, Objective, make_objective
-from kspace_denoise.scan import Scan
+from kspace_denoise.recon.spectral import PixelSampling
+from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import Stage, check_stage
 from kspace_denoise.training.config import Domain, TrainConfig
 from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
-from kspace_denoise.training.spectra import Spectra, training_spectra
+from kspace_denoise.training.spectra import Spectra, training_pixels, training_spectra
 from kspace_denoise.training.spectral_images import SpectralImages
 from kspace_denoise.training.subjects import (
     Recipe,
@@ -114,7 +117,7 @@ def train(
 def _gathered(
     objective: Objective[Any], subjects: list[Subject], recipe: Recipe, domain: Domain
 ) -> TrainingData:
-    """Return what an objective learns from: images, or k-space of one coil or of several.
+    """Return what an objective learns from: images, pixels, or k-space of one coil or of several.
 
     Raises:
         ValueError: as `known_subjects`, `training_examples`, `training_spectra` and
@@ -133,6 +136,8 @@ def _gathered(
         check_svd(objective)
         return SpectralImages.collect(training_measurements(subjects, recipe.calibration))
     sources = [subject.source for subject in subjects]
+    if all(isinstance(source, Images) for source in sources):
+        return Spectra.collect(training_pixels(subjects), PixelSampling(torch.ones(1)))
     if any(isinstance(source, Scan) and source.kspace.shape[1] > 1 for source in sources):
         assert isinstance(objective, GSURE)
         objective.check_coils()

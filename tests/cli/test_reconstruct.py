@@ -382,4 +382,11 @@ def test_on_a_gpu(scan_file: Path, method: str) -> None:
     plain = reconstructed(scan_file, *words)
     output = scan_file.with_name("gpu.h5")
     succeed("reconstruct", scan_file, output, *words, "--device", "cuda")
-    np.testing.assert_allclose(formats.read_images(output).data, plain.data, atol=1e-4)
+    found = formats.read_images(output).data
+    if METHODS[method].sampling:  # a GPU draws other numbers
+        with h5py.File(output) as file:
+            spread = np.abs(file["posterior_std"][:])
+        off = np.abs(found - plain.data)
+        assert np.sqrt(np.mean(off**2)) < 3 * np.sqrt(np.mean(spread**2))
+    else:
+        np.testing.assert_allclose(found, plain.data, atol=1e-4)

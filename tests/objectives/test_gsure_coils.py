@@ -87,6 +87,39 @@ def test_it_is_the_error_of_the_whole_image_in_the_mean(d):
         assert abs((found - whole).mean()) < 4 * (found - whole).std() / count**0.5
 
 
+class Shrunk(torch.nn.Module):
+    """Nearly the identity, whose trace is most of the loss."""
+
+    def forward(self, x, _level):
+        return 0.9 * x
+
+
+def test_its_trace_weighs_what_the_masks_weigh():
+    count, d = 1500, 0.95
+    image = complex_normal(*SHAPE, seed=7)
+    batch = scans(image, complex_normal(count, COILS, *SHAPE, seed=20))
+    level = torch.full((count,), d, dtype=torch.float64)
+    found = squared_error_of_coils(Shrunk(), batch, level, generator(9)) - constant_of_coils(batch)
+    same = generator(9)
+    states = torch.stack([state_of(scan, d, same).image for scan in batch.scans])
+    off = found - (0.9 * states - image).abs().square().mean(dim=(-2, -1))
+    assert abs(off.mean()) < 4 * off.std() / count**0.5 < 0.05 * found.mean()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"density": torch.tensor([[0.5] * 7 + [0.0]])}, "never take some samples"),
+        ({"sigma": 0.0}, "sigma of a scan is 0"),
+    ],
+)
+def test_scans_that_cannot_be_judged_are_refused(change, message):
+    batch = scans(complex_normal(*SHAPE, seed=7), complex_normal(1, COILS, *SHAPE, seed=2))
+    broken = CoilBatch((batch.scans[0]._replace(**change),))
+    with pytest.raises(ValueError, match=message):
+        GSURE(smallest=0.4).loss(Convolution(), broken, generator())
+
+
 def test_a_state_is_white_and_shows_the_image():
     """Whatever the scan shows of the components, the noise of a state has the level d in all."""
     count, d = 1500, 0.45

@@ -16,7 +16,7 @@ def wiener(x, sigma, tau=1.0):
 
 def spread(steps: int, eta: float, tau: float) -> float:
     """Return the standard deviation of what comes out, for a prior N(0, tau²)."""
-    levels = ddpm_levels(steps)
+    levels = ddpm_levels(steps, to_last=True)
     variance = levels[0] ** 2
     for level, following in itertools.pairwise(levels):
         g = tau**2 / (tau**2 + level**2)
@@ -51,7 +51,7 @@ def test_levels_are_in_the_unit_of_the_image():
         seed=3,
     )  # fmt: skip
     np.testing.assert_allclose(many, 1000 * one, rtol=1e-4)
-    again = recon.generate(wiener, (8, 9), samples=2, levels=ddpm_levels(10), seed=3)
+    again = recon.generate(wiener, (8, 9), samples=2, levels=ddpm_levels(10, to_last=True), seed=3)
     np.testing.assert_array_equal(again, one)
 
 
@@ -85,9 +85,32 @@ def test_no_level_is_asked_for_below_the_smallest_that_is_known():
         ({"steps": 0}, "steps is 0"),
         ({"levels": [1.0, 2.0]}, "fall"),
         ({"denoise": lambda x, _s: x[0]}, "expected the same"),
+        ({"rms": math.inf}, "rms inf"),
+        ({"denoise": lambda x, _s: x * math.nan}, "hold NaN or infinity"),
     ],
 )
 def test_what_cannot_be_used_is_refused(options, message):
     given = {"denoise": wiener, "shape": (8, 8)} | options
     with pytest.raises(ValueError, match=message):
         recon.generate(**given)
+
+
+@pytest.mark.parametrize("denoise", [None, lambda x, _: x.real, lambda _x, _: None])
+def test_a_denoiser_of_another_kind_is_refused(denoise):
+    with pytest.raises(TypeError, match="denoise"):
+        recon.generate(denoise, (8, 8))
+
+
+def test_the_strongest_level_is_asked_for_first_whatever_the_number_of_steps():
+    for steps in (1, 7, 20, 333, 1000):
+        known = Known()
+        recon.generate(known, (2, 2), samples=1, steps=steps)
+        assert known.asked[0] == pytest.approx(ddpm_levels(1000)[0])
+
+
+def test_the_global_generators_are_left_alone():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    one, again, other = (recon.generate(wiener, (4, 4), samples=1, seed=s) for s in (0, 0, 1))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002

@@ -1,5 +1,6 @@
 """Split Gibbs sampling with the perfect denoiser of a Gaussian prior, against the posterior."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from kspace_denoise import recon
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
+from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.recon.split_gibbs import couplings_of, draw_split_gibbs, draw_twin
-from tests.recon.cases import disc
+from tests.objectives.test_gsure import normal
+from tests.recon.cases import disc, smooth_maps
 from tests.recon.test_ddrm import scan, shrink
 
 SHAPE = (6, 7)
@@ -116,6 +119,46 @@ def test_samples_have_mean_and_covariance_of_the_posterior():
         torch.view_as_real(truths - drawn.mean(0)).abs() < 1.645 * measured[..., None]
     ).double()
     assert float(inside.mean()) == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_of_several_coils_it_draws_the_posterior(step):
+    """With a white prior, correlated noise, and coils that hardly unfold what is missing."""
+    shape, tau, count = (6, 8), 0.8, 2000
+    line = torch.zeros(8)
+    line[::step] = 1
+    maps = torch.from_numpy(smooth_maps(3, shape)).to(torch.complex64)
+    mix = torch.eye(3) + 0.4 * normal(3, 3, seed=1).float()
+    psi = 2 * 0.2**2 * mix @ mix.mT
+    pixels = torch.eye(48, dtype=torch.complex64).reshape(48, *shape)
+    matrix = SenseOperator(maps, line).forward(pixels).flatten(1).mT.to(torch.complex128)
+    noise = torch.einsum(
+        "ij,jyx->iyx", mix + 0j, torch.view_as_complex(normal(3, *shape, 2, seed=2).float())
+    )
+    kspace = SenseOperator(maps, line).forward(tau * torch.ones(shape) * (0.9 - 0.5j))
+    kspace = (kspace + 0.2 * noise) * line
+    inverse = torch.linalg.inv(psi / 2).double().contiguous()
+    precision = torch.kron(inverse, torch.diag(line.repeat(6)).double())
+    weighed = matrix.mH @ (precision + 0j)
+    covariance = torch.linalg.inv(weighed @ matrix + torch.eye(48) / tau**2)
+    mean = (covariance @ weighed @ kspace.reshape(-1).to(torch.complex128)).reshape(shape)
+    std = covariance.diagonal().real.sqrt().reshape(shape)
+    found = recon.split_gibbs(
+        kspace, maps, line, lambda x, s: x * tau**2 / (tau**2 + s**2),
+        noise_covariance=psi, samples=count, sweeps=20, steps=8,
+    )  # fmt: skip
+    # The mean of 2000 draws is known to 0.022 std per real component, the largest of 48 to 0.1.
+    assert float(((found.mean - mean).abs() / std).max()) < 0.12
+    assert float((found.std / std).mean()) == pytest.approx(1, abs=0.03)
+    assert float((found.std / std - 1).abs().max()) < 0.09
+
+
+def test_couplings_fall_from_three_times_the_image_and_stay_at_the_cleanest_noise():
+    found = couplings_of(2.0, 0.1, 10)
+    assert found[0] == 6
+    assert found[7:] == pytest.approx([0.1, 0.1, 0.1])
+    assert all(a > b for a, b in itertools.pairwise(found[:8]))
+    assert couplings_of(0.01, 0.1, 10)[0] == 0.2  # all noise: still from above
 
 
 def test_it_reconstructs_a_scan_in_its_unit():

@@ -97,6 +97,25 @@ def test_a_record_of_another_form_says_nothing(header):
     np.testing.assert_allclose(found, scan().mask.mean(axis=0), rtol=1e-6)
 
 
+def test_masks_that_never_sample_some_lines_are_weighed_with_the_others():
+    """Outside of its 8 calibration lines a mask of these scans is never there."""
+    wide = scan("equispaced", 2)
+    centre = np.zeros((1, 1, SHAPE[1]), bool)
+    centre[..., 8:16] = True
+    narrow = dataclasses.replace(
+        wide, kspace=wide.kspace * centre, mask=np.broadcast_to(centre, (COUNT, 1, SHAPE[1])),
+        header={},
+    )  # fmt: skip
+    full = dataclasses.replace(scan("equispaced", 1), mask=None)
+    subjects = [Subject(narrow), Subject(full)]
+    found = Measurements.collect(training_measurements(subjects)).with_density()
+    expected = np.where(centre[0, 0], 1.0, 0.5)
+    for one in found.slices:
+        np.testing.assert_allclose(one.density.numpy()[0], expected)
+    losses = kd.train("gsure", [narrow, full], config=TINY.replace(steps=3)).record["losses"]
+    assert np.isfinite([loss for _, loss in losses]).all()
+
+
 def test_full_data_have_density_one_whatever_the_record_says():
     full = dataclasses.replace(scan("equispaced", 1), mask=None, header=scan().header)
     assert measurements(full).slices[0].density.eq(1).all()

@@ -10,7 +10,7 @@ import kspace_denoise as kd
 from kspace_denoise import sim
 from kspace_denoise.fourier import fft2c
 from kspace_denoise.recon.spectral import PixelSampling
-from kspace_denoise.training.spectra import Spectra, Spectrum, training_spectra
+from kspace_denoise.training.spectra import Spectra, Spectrum, training_pixels, training_spectra
 from kspace_denoise.training.subjects import Subject
 from tests.training.scans import TINY, magnitudes
 
@@ -115,13 +115,49 @@ def test_a_slice_that_is_mostly_noise_is_told():
         Spectra.collect(training_spectra([Subject(faint)]))
 
 
+def pixels() -> kd.Images:
+    """Return fully sampled complex images, the noise of whose lower half is twice the other's."""
+    y, x = (np.linspace(-1, 1, n) for n in SHAPE)
+    discs = [np.hypot(y[:, None] - a, x) < 0.7 for a in np.linspace(-0.2, 0.2, COUNT)]
+    sigma = np.where(np.arange(SHAPE[0]) < SHAPE[0] // 2, SIGMA, 2 * SIGMA)[:, None]
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((2, COUNT, *SHAPE))
+    data = (np.stack(discs) + sigma * (noise[0] + 1j * noise[1])).astype(np.complex64)
+    return kd.Images(data=data, sigma=sigma)
+
+
+def test_images_are_seen_in_every_pixel_with_its_noise():
+    found = Spectra.collect(training_pixels([Subject(pixels())]))
+    batch = found.draw(3, 8, torch.Generator().manual_seed(0))
+    ratio = batch.nsr[:, -1] / batch.nsr[:, 0]
+    torch.testing.assert_close(ratio, torch.full_like(ratio, 2.0))
+    assert float(found.seen.abs().square().mean()) == pytest.approx(1, rel=0.02)
+    denoiser = kd.train("gsure", pixels(), config=TINY.replace(steps=3))
+    assert denoiser.objective.smallest == pytest.approx(found.largest_noise, rel=1e-3)
+    assert denoiser.objective.smallest >= found.largest_noise
+
+
+def test_lines_that_are_filled_with_zeros_are_not_sampled():
+    """Of half of the scans 4 columns are padding: without a mask, and beside a recorded one."""
+    full = dataclasses.replace(single_coil(masks=np.ones((COUNT, 1, SHAPE[1]), bool)), mask=None)
+    padded = full.kspace.copy()
+    padded[: COUNT // 2, ..., :4] = 0
+    found = Spectra.collect(
+        training_spectra([Subject(dataclasses.replace(full, kspace=padded))])
+    ).density
+    assert found[:, :4].eq(0.5).all()
+    assert found[:, 4:].eq(1).all()
+
+
 def same_lines() -> kd.Scan:
     return single_coil(masks=np.repeat(lines(1), COUNT, axis=0))
 
 
 WRONG = {
     "sampled in none of the 12 slices": same_lines,
-    "give no images": magnitudes,
+    "give no magnitudes": magnitudes,
+    "sigma of the images is 0": lambda: kd.Images(data=pixels().data, sigma=0.0),
+    "give no images beside scans": lambda: [single_coil(), pixels()],
     "takes it for white": lambda: dataclasses.replace(
         single_coil(), noise_spectrum=np.linspace(0.5, 1.5, SHAPE[1])
     ),

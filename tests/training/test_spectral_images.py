@@ -69,6 +69,18 @@ def test_a_batch_draws_noise_of_the_covariance_of_its_images(seed):
     assert float(mean) == pytest.approx(2, rel=0.01)  # two real components
 
 
+def test_components_that_are_not_observed_do_not_count():
+    batch = images().draw(1, 8, generator(0))
+    (colour,) = batch.colours
+    hidden = torch.zeros_like(colour.noise, dtype=torch.bool)
+    hidden[::2] = True
+    some = colour._replace(noise=torch.where(hidden, torch.inf, colour.noise))
+    fewer = dataclasses.replace(batch, colours=(some,))
+    error = torch.stack([fewer.noise(generator(i))[0] for i in range(200)])
+    mean = torch.stack([fewer.mean_square(e[None])[0] for e in error]).mean()
+    assert float(mean) == pytest.approx(2, rel=0.02)
+
+
 def test_its_minimiser_shrinks_each_component_by_its_own_noise():
     """Of white Gaussian images the best linear estimate of a component is known; C2S finds it."""
     source = images()
