@@ -20,8 +20,10 @@ NEEDS = {
     "noise2noise": "a second noisy scan of each IN, which did not move: --target FILE, or files "
     "beside IN named like it (brain_rep1.h5, brain_rep2.h5; M4Raw).",
     "noise2void": "single noisy scans whose noise is independent from pixel to pixel.",
-    "gsure": "single-coil k-space, noisy and undersampled by masks that differ: such a prior too.",
-    "diffusion": "scans that are clean: a prior for `reconstruct --method ddrm` and split-gibbs.",
+    "diffusion": "scans that are clean, or nearly: a prior for `reconstruct --method ddrm`, "
+    "split-gibbs, dds and pigdm. What noise they hold is learnt as if it were image.",
+    "gsure": "k-space, noisy and undersampled by masks that differ from slice to slice: such a "
+    "prior too; or noisy complex images.",
 }
 """The methods that can be trained, and what each learns from, for the help."""
 
@@ -56,9 +58,10 @@ def targets_of(method: str, sources: Sequence[Path], given: Sequence[Path]) -> l
     pair = METHODS[method].pair
     if pair == "nothing":
         if given:
+            alone = "scans that are clean" if method == "diffusion" else "the noisy scans alone"
             raise click.UsageError(
-                f"{method} learns from the noisy scans alone: leave --target out, or train "
-                "supervised or noise2noise"
+                f"{method} learns from {alone}: leave --target out, or train supervised or "
+                "noise2noise"
             )
         return []
     if not given and pair == "repetition":

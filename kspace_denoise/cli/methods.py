@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from kspace_denoise import recon
-from kspace_denoise.arrays import Array, to_numpy
+from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.calibration import calibration_size
 from kspace_denoise.cli.sampling import SAMPLES, STEPS, STEPS_OF_SWEEP, SWEEPS, Sampling
 from kspace_denoise.denoiser import Denoiser
@@ -22,6 +22,7 @@ from kspace_denoise.stages import KnownNoise, Slice, reconstruct_slice, whiten_s
 ByName: TypeAlias = dict[str, Array]
 
 _AMPLIFIED = 10.0
+_APART = 1.5  # times the noise
 
 
 class Settings(NamedTuple):
@@ -107,6 +108,22 @@ def warn_if_amplified(piece: Slice, mask: Numpy | None) -> None:
         )
 
 
+def warn_if_apart(white: Array, maps: Array, mask: Numpy, image: Array) -> None:
+    """Say so where an image is further from whitened k-space than the noise can explain."""
+    sampled = like(mask.astype(np.float32), white)
+    missed = recon.SenseOperator(maps, sampled).forward(image) - white * sampled
+    parts = 2 * len(white) * int(np.count_nonzero(mask))
+    times = (float(abs(to_numpy(missed) ** 2).sum()) / parts) ** 0.5
+    if times > _APART:
+        warnings.warn(
+            f"the images are {times:.1f} times as far from the data as noise is, so something "
+            "does not fit: coil maps from few calibration lines (acquire more; --calibration), or "
+            "a prior that knows no such images",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 def _adaptive(kspace: Array, mask: Numpy | None, settings: Settings) -> ByName:
     if mask is not None and not mask.all():
         raise ValueError("--method adaptive combines coil images, so it needs full sampling")
@@ -187,6 +204,7 @@ def _drawn(
         seed=settings.seed,
         **{name: number for name, number in numbers.items() if number is not None},
     )
+    warn_if_apart(white, unit, mask, found.mean)
     images = {"reconstruction": over_strength(found.mean, strength)}
     if found.std is not None:
         images["posterior_std"] = over_strength(found.std, strength)

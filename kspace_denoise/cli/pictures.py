@@ -25,6 +25,7 @@ class Pictures:
         self._chosen = set(spread_slices(slices, _SHOWN))
         self._drawn: dict[str, Figure] = {}
         self._sampled = False
+        self._slices = slices
 
     def add(self, index: int, images: Mapping[str, Numpy]) -> None:
         """Draw a slice, if it is one of those that are shown."""
@@ -36,5 +37,7 @@ class Pictures:
         """Write the page."""
         story = [f"{source}, reconstructed by {method}; magnitudes, in the unit of the data."]
         story += [_SPREAD] if self._sampled else []
+        if len(self._drawn) < self._slices:
+            story += [f"{len(self._drawn)} of {self._slices} slices are shown, counted from 0."]
         title = f"{source.name}: {method}"
         write_reconstruction(folder, title, story, self._drawn, record)

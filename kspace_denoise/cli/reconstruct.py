@@ -115,6 +115,7 @@ def reconstruct(
     """
     _check_method(method, penalty, replicas)
     check_paths(output, source, noise_file, model)
+    _check_folder(report)
     sampling = take(Sampling, options)
     sampling.check(method, METHODS[method].sampling, SAMPLERS)
     prior = _prior(method, model, device)
@@ -124,7 +125,7 @@ def reconstruct(
     if method != "sense":
         check_cartesian(scan, f"--method {method}")
     note_unsampled_data(scan)
-    noise = _noise(scan, noise_file) if METHODS[method].uses_noise else None
+    noise = _noise(scan, noise_file, prior is not None) if METHODS[method].uses_noise else None
     if prior is not None and noise is not None:
         for sentence in noise_warnings(noise):
             note(f"{source}: {sentence}; {method} takes it for white")
@@ -159,6 +160,11 @@ def reconstruct(
     if report is not None and pictures is not None:
         pictures.write(report, source, method, record)
         click.echo(f"report: {report / 'report.html'}")
+
+
+def _check_folder(report: Path | None) -> None:
+    if report is not None and report.exists() and not report.is_dir():
+        raise click.UsageError(f"--report {report} is a file, expected a folder, new or not")
 
 
 def _pictures(slices: int) -> "Pictures":
@@ -203,10 +209,12 @@ def _prior(method: str, model: Path | None, device: str) -> Denoiser | None:
     return prior
 
 
-def _noise(scan: Scan, noise_file: Path | None) -> KnownNoise | None:
+def _noise(scan: Scan, noise_file: Path | None, needed: bool) -> KnownNoise | None:
     try:
         return load_noise(scan, noise_file)
     except NoiseNotFound as error:
+        if needed:
+            raise
         note(f"{error}. The image is written without a noise map; --noise FILE would give one.")
         return None
 
@@ -229,6 +237,7 @@ def _write_slices(
         for index in range(len(scan.kspace)):
             kspace, counted = scan.kspace[index], bar.n
             if not kspace.any():
+                note(f"slice {index} holds zeros alone: its images are 0, and so is their noise")
                 bar.update(calls or 1)
                 continue
             images = cropped(_reconstructed(scan, index, kspace, method, settings, device), size)
@@ -239,6 +248,7 @@ def _write_slices(
                 images.pop("posterior_samples", None)
             writer.write(index, **images)
             done.add(next(iter(images.values())), images.get("noise_sigma"))
+            done.spread |= "posterior_std" in images
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
         note("no closed form of the noise map for this sampling: give --replicas N to measure it")
     return done

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from kspace_denoise import formats, provenance, recon
+from kspace_denoise.clean import with_noise_or_next_to_none
 from kspace_denoise.cli.common import (
     PATH,
     calibration_option,
@@ -55,6 +56,7 @@ _EXAMPLE = """\
 kspace-denoise train c2s scan1.h5 scan2.h5 --out c2s.safetensors --minutes 10
 kspace-denoise train c2s anna_T1.h5 --contrast anna_T2.h5 --out two.safetensors
 kspace-denoise train supervised noisy.h5 --target clean.h5 --out supervised.safetensors
+kspace-denoise train diffusion clean1.h5 clean2.h5 --out prior.safetensors
 kspace-denoise train c2s magnitudes.h5 --sigma estimate --vst --out vst.safetensors"""
 _DATA, _RUN = group(DATA), group("How long, and how")
 
@@ -126,10 +128,11 @@ def train(
 ) -> None:
     """Train the denoiser METHOD on the scans IN... and write it to MODEL.
 
-    IN holds raw k-space, or images. Most methods need no clean data, only the noise level, which is
-    taken from --noise, from the files, or from their k-space; for images see --sigma. While
-    training runs, MODEL.checkpoint is kept; after a kill, the same command with --resume goes on
-    from there.
+    IN holds raw k-space, or images. `diffusion` and `gsure` make a prior, which the samplers of
+    `reconstruct` ask at every noise level; the others a denoiser for `denoise`. Most methods need
+    no clean data, only the noise level, which is taken from --noise, from the files, or from their
+    k-space; for images see --sigma. While training runs, MODEL.checkpoint is kept; after a kill,
+    the same command with --resume goes on from there.
     """
     check_method(method)
     _check_choices(domain, stage)
@@ -144,7 +147,8 @@ def train(
     contents = _read(files, sources, goals, sigma)
     note_bias([] if config.vst else sources, contents)
     own = {path: noise_file if path in sources else None for path in seen}  # contrasts have others
-    contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma) for p in seen}
+    clean = method == "diffusion"
+    contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma, clean) for p in seen}
     checkpoint, done = _checkpoint(out, resume)
     note(_budget(config, device, done))
     denoiser = train_denoiser(
@@ -278,14 +282,23 @@ def _note_refinement(config: TrainConfig) -> None:
 
 
 def _with_noise(
-    source: Scan | Images, path: Path, noise_file: Path | None, readout: int | None, sigma: Sigma
+    source: Scan | Images,
+    path: Path,
+    noise_file: Path | None,
+    readout: int | None,
+    sigma: Sigma,
+    clean: bool,
 ) -> Scan | Images:
-    """Settle the noise of a scan before any long work starts."""
+    """Settle the noise of a scan before any long work starts; `clean` ones need none."""
     if isinstance(source, Images):
+        if clean and sigma is None:
+            return with_noise_or_next_to_none(source)
         return with_sigma(source, path, sigma)[0]
     check_cartesian(source, "training")
     source = with_readout(source, readout)
     note_unsampled_data(source)
+    if clean and noise_file is None:
+        return with_noise_or_next_to_none(source)
     try:
         known = load_noise(source, noise_file)
     except recon.NoiseNotFound as error:

@@ -13,6 +13,7 @@ class Written:
     def __init__(self) -> None:
         self._shape: tuple[int, ...] = ()
         self._sigmas: list[float] = []
+        self.spread = False
 
     def add(self, image: Numpy, sigma: Numpy | None) -> None:
         """Count a slice, with its noise map where there is one."""
@@ -27,6 +28,7 @@ class Written:
 
     def line(self, path: Path, slices: int, whose: str = "") -> str:
         """Return the line; `whose` says which images sigma describes."""
-        noise = "no noise map" if self.sigma is None else f"sigma{whose} {self.sigma:.4g}"
+        absent = "spread of the samples in posterior_std" if self.spread else "no noise map"
+        noise = absent if self.sigma is None else f"sigma{whose} {self.sigma:.4g}"
         shape = " x ".join(map(str, self._shape))
         return f"{path}: {slices} slice{'s' * (slices > 1)}, {shape}, {noise}"

@@ -92,8 +92,8 @@ class GSURE(EveryLevel):
         if (self.target, self.divergence, self.mask_aware) != ("measurement", "exact", False):
             raise ValueError(
                 f"target is {self.target!r}, divergence {self.divergence!r} and mask_aware "
-                f"{self.mask_aware}: of several coils, which the paper leaves for later, there is "
-                "'measurement' with 'exact' and no mask alone"
+                f"{self.mask_aware}: scans of several coils, which the paper leaves for later, are "
+                "learnt from with target 'measurement', divergence 'exact' and mask_aware false"
             )
 
     def squared_error(

@@ -49,6 +49,8 @@ def generate(
     check_denoiser(denoise)
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}, expected 0 to 1")
+    if len(shape) != 2:
+        raise ValueError(f"shape is {shape}, expected (y, x)")
     if samples < 1 or not 0 < rms < float("inf"):
         raise ValueError(
             f"samples is {samples} and rms {rms}, expected at least 1 and a positive number"

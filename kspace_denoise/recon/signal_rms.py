@@ -1,10 +1,13 @@
 """How strong the signal of a scan is, from k-space that may be undersampled."""
 
 import math
+import warnings
 
 from kspace_denoise.arrays import Array, namespace, to_torch
 from kspace_denoise.recon.checks import check_kspace
 from kspace_denoise.recon.sense_operator import sampling_mask
+
+_LEAST = 0.5  # share of the noise's power, below which it is not white noise of sigma 1
 
 
 def signal_rms(kspace: Array, mask: Array | None = None) -> float:
@@ -13,7 +16,8 @@ def signal_rms(kspace: Array, mask: Array | None = None) -> float:
     Of the magnitude, over the whole field of view, of the image through coil maps of unit norm,
     without its noise: by Parseval's theorem the power of k-space, less two per coil and sample.
     Positions that were not sampled are taken to be as strong as the sampled ones at their distance
-    from the centre. Never 0: at least the noise of a single sample counts as signal.
+    from the centre. Never 0: at least the noise of a single sample counts as signal. A warning
+    tells of k-space that is not whitened.
 
     Raises:
         TypeError: if the k-space is not complex.
@@ -32,6 +36,14 @@ def signal_rms(kspace: Array, mask: Array | None = None) -> float:
     ring = xp.sqrt((y[:, None] ** 2 + x**2).double()).round().long().flatten()
     of_ring = xp.bincount(ring, (power * sampled).flatten())
     share = xp.bincount(ring, sampled.flatten()) / xp.bincount(ring).clamp(min=1)
+    kept = sampled.sum() * len(data)
+    if 0 < float(((power + 2 * len(data)) * sampled).sum()) < _LEAST * 2 * float(kept):
+        warnings.warn(
+            "this k-space has less power than white noise of sigma 1 alone: whiten it first "
+            "(recon.whiten), the signal is measured in that unit",
+            UserWarning,
+            stacklevel=2,
+        )
     total = xp.where(share > 0, of_ring / xp.where(share > 0, share, 1.0), 0.0).sum()
     return math.sqrt(max(float(total), 2.0) / power.numel())
 

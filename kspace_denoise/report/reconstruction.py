@@ -30,7 +30,14 @@ def draw_slice(images: Mapping[str, Numpy]) -> Figure:
             spread = images[dataset]
             floor = 0.05 * float(np.percentile(magnitude, 99))
             panels.append((spread, title, "magma", None))
-            panels.append((spread / np.maximum(magnitude, floor), "over the image", "magma", 1.0))
+            panels.append(
+                (
+                    spread / np.maximum(magnitude, floor),
+                    "the same over the magnitude, up to 1",
+                    "magma",
+                    1.0,
+                )
+            )
     for number, sample in enumerate(images.get("posterior_samples", ())[:SAMPLES_SHOWN]):
         panels.append((np.abs(sample), f"sample {number + 1}", "gray", None))
     top = float(np.percentile(magnitude, 99.7)) or 1.0

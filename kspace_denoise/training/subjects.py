@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from kspace_denoise.clean import with_noise_or_next_to_none
 from kspace_denoise.contrasts import Source, is_complex, known_contrasts, with_known_noise
 from kspace_denoise.objectives import Objective
 from kspace_denoise.scan import Images, Scan
@@ -20,13 +21,17 @@ class Subject(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How scans become images to train on; `clean` says that targets hold no noise."""
+    """How scans become images to train on.
+
+    `clean` says that targets hold no noise, `from_clean` that the scans are taken for clean.
+    """
 
     stage: Stage
     calibration: int | None = None
     regularisation: float = 0.0
     vst: bool = False
     clean: bool = False
+    from_clean: bool = False
 
 
 def gather(
@@ -152,7 +157,8 @@ def known_subjects(subjects: Iterable[Subject], recipe: Recipe) -> list[Subject]
         recon.NoiseNotFound: if the noise of a scan is unknown and cannot be measured.
     """
     known = []
-    for source, target, contrasts in subjects:
+    for given, target, contrasts in subjects:
+        source = with_noise_or_next_to_none(given) if recipe.from_clean else given
         if recipe.vst and (is_complex(source) or recipe.stage == "before-sense"):
             raise ValueError(
                 "vst is for magnitude images (kd.Images of real numbers with sigma, of one coil or "

@@ -12,7 +12,7 @@ import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import differentiate_twice
-from kspace_denoise.objectives import C2S, GSURE, Objective, make_objective
+from kspace_denoise.objectives import C2S, GSURE, Diffusion, Objective, make_objective
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import Stage, check_stage
@@ -74,7 +74,8 @@ def train(
     config = config or TrainConfig()
     objective = make_objective(method, config.paper, **config.objective)
     clean = objective.pair == "clean"
-    recipe = Recipe(check_stage(stage), calibration, regularisation, config.vst, clean)
+    from_clean = isinstance(objective, Diffusion)
+    recipe = Recipe(check_stage(stage), calibration, regularisation, config.vst, clean, from_clean)
     subjects = gather(scans, targets, contrasts)
     check_targets(method, objective, subjects)
     shown = int(getattr(objective, "mask_aware", False))
@@ -104,7 +105,7 @@ def train(
     record: dict[str, Any] = {
         "version": kspace_denoise.__version__,
         **trainer.identity(),
-        "learnt_from": objective.pair,
+        "learnt_from": "scans taken for clean" if from_clean else objective.pair,
         "contrasts": images.contrasts,
         "steps": trainer.progress.step,
         "seconds": trainer.progress.seconds,

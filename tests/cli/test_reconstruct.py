@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import warnings
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from kspace_denoise import formats
-from kspace_denoise.cli.methods import METHODS, Settings, warn_if_amplified
+from kspace_denoise.cli.methods import METHODS, Settings, warn_if_amplified, warn_if_apart
 from kspace_denoise.cli.sampling import Sampling
 from kspace_denoise.denoiser import Denoiser, build_network, load
 from kspace_denoise.fourier import ifft2c
@@ -23,7 +24,7 @@ from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import Slice, known_noise
 from kspace_denoise.training.config import TrainConfig
 from tests.cli.conftest import SHAPE, SIGMA, clean_kspace, covariance
-from tests.cli.runner import fail, succeed
+from tests.cli.runner import fail, run, succeed
 from tests.formats.files import kspace
 
 CPU = ["--device", "cpu"]
@@ -263,6 +264,7 @@ def test_samplers_write_mean_and_spread_in_the_unit_of_the_data(
     assert spread[inside].min() > 0
 
 
+@pytest.mark.filterwarnings("ignore:the images are")  # the prior knows nothing
 @pytest.mark.parametrize("given", [None, 5])
 @pytest.mark.parametrize("method", ["ddrm", "split-gibbs", "dds", "pigdm"])
 def test_a_sampler_asks_as_often_as_its_progress_bar_counts(
@@ -321,6 +323,55 @@ def test_a_sampler_tells_of_noise_that_is_not_white(scan_file: Path) -> None:
     assert "ddrm takes it for white" in said
 
 
+def test_images_that_do_not_fit_their_data_are_told() -> None:
+    """With the right maps the error of the data is its noise, with others it is not."""
+    rng = np.random.default_rng(0)
+    kspace = 30 * clean_kspace()[0]
+    maps = ifft2c(kspace) / np.linalg.norm(ifft2c(kspace), axis=0).clip(1e-3)
+    mask = np.zeros(SHAPE[2:], bool)
+    mask[:, ::2] = True
+    noise = rng.standard_normal((2, *kspace.shape))
+    white = ((kspace + noise[0] + 1j * noise[1]) * mask).astype(np.complex64)
+    image = np.linalg.norm(ifft2c(kspace), axis=0).astype(np.complex64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_if_apart(white, maps.astype(np.complex64), mask, image)
+    with pytest.warns(UserWarning, match="times as far from the data as noise is"):
+        warn_if_apart(white, np.roll(maps, 8, axis=-1).astype(np.complex64), mask, image)
+
+
+@pytest.mark.filterwarnings("ignore:the images are")  # the prior knows nothing
+def test_lines_filled_with_zeros_are_drawn_by_samplers(scan_file: Path) -> None:
+    """The file says nothing of them; what was not measured is uncertain, with a mask or without."""
+    keep_one_slice(scan_file)
+    scan = formats.read(scan_file)
+    kspace = scan.kspace[:].copy()
+    kspace[..., :10] = 0
+    mask = np.arange(SHAPE[-1]) >= 10
+    words = ["--method", "ddrm", *prior_for("ddrm", scan_file.parent), "--calibration", 8]
+    formats.write(scan_file, dataclasses.replace(scan, kspace=kspace))
+    padded = reconstructed(scan_file, *words)
+    formats.write(scan_file, dataclasses.replace(scan, kspace=kspace, mask=mask[None, None]))
+    np.testing.assert_allclose(reconstructed(scan_file, *words).data, padded.data, atol=1e-4)
+
+
+def test_blank_slices_are_told(scan_file: Path) -> None:
+    scan = formats.read(scan_file)
+    kspace = scan.kspace[:].copy()
+    kspace[1] = 0
+    formats.write(scan_file, dataclasses.replace(scan, kspace=kspace))
+    words = ["reconstruct", scan_file, scan_file.with_name("image.h5"), "--method", "rss", *CPU]
+    assert "slice 1 holds zeros alone" in succeed(*words).stderr
+
+
+def test_a_sampler_needs_noise_that_is_known(clean_file: Path) -> None:
+    words = ["--method", "ddrm", *prior_for("ddrm", clean_file.parent), *CPU]
+    output = clean_file.with_name("image.h5")
+    said = run("reconstruct", clean_file, output, *words).stderr
+    assert "error: no part of the scan is noise alone" in said
+    assert "written without a noise map" not in said
+
+
 def test_a_denoiser_of_one_level_is_no_prior(scan_file: Path) -> None:
     network = build_network(UNetConfig(base=8, multipliers=(1,), attention=(), heads=2), 2)
     config = TrainConfig(network=network.network.config)
@@ -347,6 +398,7 @@ def test_a_denoiser_of_one_level_is_no_prior(scan_file: Path) -> None:
         (["--method", "sense", "--samples", 8], "--samples: sense draws no samples; ddrm"),
         (["--method", "tv", "--bfloat16"], "--bfloat16: tv draws no samples"),
         (["--method", "ddrm", "--sweeps", 9], "--sweeps: ddrm has none; split-gibbs has"),
+        (["--method", "rss", "--report", __file__], "is a file, expected a folder"),
         (["--method", "tv", "--keep-samples"], "--keep-samples: tv draws no samples"),
     ],
 )

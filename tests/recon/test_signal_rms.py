@@ -41,6 +41,12 @@ def test_it_is_positive_where_there_is_noise_alone():
     assert 0 < signal_rms(noise[0] + 1j * noise[1]) < 1
 
 
+def test_kspace_that_is_not_whitened_is_told():
+    white, _ = scan(3, 20)
+    with pytest.warns(UserWarning, match="whiten it first"):
+        signal_rms(1e-4 * white)
+
+
 def test_several_slices_are_refused():
     with pytest.raises(ValueError, match="expected one slice"):
         signal_rms(np.ones((2, 3, 8, 8), np.complex64))
