@@ -18,7 +18,13 @@ def namespace(*arrays: Array) -> Namespace:
     Raises:
         TypeError: if the arrays are of different kinds, or no arrays at all.
     """
-    namespace_of: Namespace = array_api_compat.array_namespace(*arrays)
+    try:
+        namespace_of: Namespace = array_api_compat.array_namespace(*arrays)
+    except TypeError as error:
+        kinds = ", ".join(f"{type(x).__module__}.{type(x).__name__}" for x in arrays)
+        raise TypeError(
+            f"got {kinds}, expected arrays of one kind: all of numpy, of torch or of cupy"
+        ) from error
     return namespace_of
 
 

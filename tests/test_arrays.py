@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kspace_denoise.arrays import like, to_numpy, to_torch
+from kspace_denoise.arrays import like, namespace, to_numpy, to_torch
 from tests.helpers import assert_same_kind, complex_array
 
 
@@ -36,3 +36,10 @@ def test_every_kind_goes_to_torch_and_back(kind, rng):
 def test_a_tensor_stays_what_it_is():
     tensor = torch.ones(3)
     assert to_torch(tensor) is tensor
+
+
+def test_kinds_that_differ_are_named():
+    with pytest.raises(
+        TypeError, match=r"got numpy\.ndarray, torch\.Tensor, expected arrays of one"
+    ):
+        namespace(np.ones(2), torch.ones(2))
