@@ -7,7 +7,7 @@ import numpy as np
 from kspace_denoise.contrasts import Source, with_known_noise
 from kspace_denoise.recon import NoiseNotFound
 from kspace_denoise.scan import Images
-from kspace_denoise.stages import KnownNoise, spread_slices, with_noise
+from kspace_denoise.stages import KnownNoise, with_noise
 
 SHARE = 1e-3
 """The noise that stands for none, over the root mean square of the image."""
@@ -16,8 +16,8 @@ SHARE = 1e-3
 def with_noise_or_next_to_none(source: Source) -> Source:
     """Return a scan or images with the noise that is known or found, else with next to none.
 
-    That is white, and a thousandth of the signal: the unit of the images, no more; coils then count
-    by their sensitivity alone.
+    That is white, and a thousandth of the signal in the first slice that holds any: the unit of the
+    images, no more; coils then count by their sensitivity alone.
 
     Raises:
         ValueError: if a scan has a trajectory.
@@ -37,7 +37,8 @@ def _with_next_to_none(source: Source) -> Source:
     if isinstance(source, Images):
         rms = float(np.sqrt(np.mean(np.abs(source.data) ** 2)))
         return dataclasses.replace(source, sigma=SHARE * rms)
-    few = (source.kspace[index] for index in spread_slices(len(source.kspace)))
-    power = max(float(np.mean(np.sum(np.abs(kspace) ** 2, axis=0))) for kspace in few)
+    slices = (source.kspace[index] for index in range(len(source.kspace)))
+    first = next((kspace for kspace in slices if kspace.any()), np.ones((1, 1, 1)))
+    power = float(np.mean(np.sum(np.abs(first) ** 2, axis=0)))
     covariance = 2 * SHARE**2 * power * np.eye(source.kspace.shape[1])
     return with_noise(source, KnownNoise(covariance, source="taken for clean"))

@@ -110,8 +110,8 @@ def warn_if_amplified(piece: Slice, mask: Numpy | None) -> None:
 
 def warn_if_apart(white: Array, maps: Array, mask: Numpy, image: Array) -> None:
     """Say so where an image is further from whitened k-space than the noise can explain."""
-    sampled = like(mask.astype(np.float32), white)
-    missed = recon.SenseOperator(maps, sampled).forward(image) - white * sampled
+    where = like(mask.astype(np.float32), white)
+    missed = recon.SenseOperator(maps, where).forward(image) - white * where
     parts = 2 * len(white) * int(np.count_nonzero(mask))
     times = (float(abs(to_numpy(missed) ** 2).sum()) / parts) ** 0.5
     if times > _APART:

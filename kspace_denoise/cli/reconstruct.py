@@ -232,12 +232,13 @@ def _write_slices(
     """Reconstruct slice by slice, and add up what was written. Blank slices stay zero."""
     done, calls = Written(), settings.sampling.calls
     images: dict[str, Numpy] = {}
+    blank: list[int] = []
     with counter((calls or 1) * len(scan.kspace), "reconstruct", "call" if calls else "it") as bar:
         settings = settings._replace(tick=bar.update)
         for index in range(len(scan.kspace)):
             kspace, counted = scan.kspace[index], bar.n
             if not kspace.any():
-                note(f"slice {index} holds zeros alone: its images are 0, and so is their noise")
+                blank.append(index)
                 bar.update(calls or 1)
                 continue
             images = cropped(_reconstructed(scan, index, kspace, method, settings, device), size)
@@ -249,6 +250,8 @@ def _write_slices(
             writer.write(index, **images)
             done.add(next(iter(images.values())), images.get("noise_sigma"))
             done.spread |= "posterior_std" in images
+    if blank:
+        note(f"slices without data, counted from 0: {blank}; all that is written of them is 0")
     if method == "sense" and settings.noise is not None and "noise_sigma" not in images:
         note("no closed form of the noise map for this sampling: give --replicas N to measure it")
     return done

@@ -21,7 +21,8 @@ from kspace_denoise.recon.spectral import SpectralOperator, noise_of_components
 from kspace_denoise.recon.spectral_choice import spectral_operator
 from kspace_denoise.recon.whitened import Whitened
 
-_PRIOR = 0.3  # root mean square of a component under the prior, over that of the image
+PRIOR = 0.3
+"""Root mean square of a component under the prior, over that of the image."""
 _ALL_NOISY = (
     "all spectral components of a slice have more noise than `prior_rms` (by default 0.3 of the "
     "image's root mean square), so that DDRM counts none as seen: its images are those of the "
@@ -95,9 +96,7 @@ def ddrm(
         operator = spectral_operator(piece)
         seen, nsr = operator.seen(piece.kspace), noise_of_components(operator, 1.0)
         rms = component_rms(*piece)
-        nsr = trusted(nsr, _PRIOR * rms if prior_rms is None else prior_rms)
-        if not nsr.isfinite().any():
-            warnings.warn(_ALL_NOISY, UserWarning, stacklevel=4)
+        nsr = trusted(nsr, PRIOR * rms if prior_rms is None else prior_rms)
         falling = [level * rms for level in relative] if given is None else given
         own_levels = down_to_known(falling, denoise)
         return draw_ddrm(operator, seen, nsr, own, own_levels, eta, eta_b, samples, generator)
@@ -135,9 +134,14 @@ def draw_ddrm(
 def trusted(nsr: Array, prior_rms: float) -> Array:
     """Return the noise of components, infinite where it exceeds what the prior says without them.
 
-    DDRM keeps the noise of the data in such components, where the posterior would shrink it.
+    DDRM keeps the noise of the data in such components, where the posterior would shrink it. Warns
+    where those are all.
     """
-    return namespace(nsr).where(nsr > prior_rms, float("inf"), nsr)
+    xp = namespace(nsr)
+    found = xp.where(nsr > prior_rms, float("inf"), nsr)
+    if not xp.isfinite(found).any():
+        warnings.warn(_ALL_NOISY, UserWarning, stacklevel=2)
+    return found
 
 
 def _check(eta: float, eta_b: float, prior_rms: float | None) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from kspace_denoise.arrays import Array, like, to_torch
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.recon.ddrm import draw_ddrm, trusted
+from kspace_denoise.recon.ddrm import PRIOR, draw_ddrm, trusted
 from kspace_denoise.recon.diffusion_levels import ddpm_levels
 from kspace_denoise.recon.estimate import Denoise, check_denoiser, check_finite
 from kspace_denoise.recon.posterior import Posterior, down_to_known, guarded, summary
@@ -12,7 +12,7 @@ from kspace_denoise.recon.spectral import SpectralOperator, noise_of_components
 from kspace_denoise.recon.split_gibbs import couplings_of, draw_split_gibbs
 
 Sampler = Literal["split-gibbs", "ddrm"]
-_PRIOR, _STEPS, _LEVELS = 0.3, 8, 50  # those of `ddrm` and `split_gibbs`
+_LEVELS, _ETA, _ETA_B, _STEPS = 50, 0.85, 1.0, 8  # the defaults of `ddrm` and `split_gibbs`
 
 
 def restore(
@@ -57,8 +57,8 @@ def restore(
     generator, own, component = numpy_generator(seed), guarded(denoise, data), rms / 2**0.5
     if sampler == "ddrm":
         levels = down_to_known([x * component for x in ddpm_levels(steps or _LEVELS)], denoise)
-        nsr = trusted(nsr, _PRIOR * component)
-        drawn = draw_ddrm(operator, seen, nsr, own, levels, 0.85, 1.0, samples, generator)
+        nsr = trusted(nsr, PRIOR * component)
+        drawn = draw_ddrm(operator, seen, nsr, own, levels, _ETA, _ETA_B, samples, generator)
     else:
         couplings, each = couplings_of(component, float(nsr.min()), sweeps), steps or _STEPS
         drawn = draw_split_gibbs(operator, seen, nsr, own, couplings, each, samples, generator)
