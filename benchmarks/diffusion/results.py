@@ -39,7 +39,7 @@ def table(cases: Iterable[str], rows: Iterable[str], folder: Path, base: str) ->
     rows = list(rows)
     lines = ["| scan | slices | " + " | ".join(rows) + " |", "| --- " * (len(rows) + 2) + "|"]
     for case in cases:
-        found = {row: _kept(folder / case, row) for row in rows}
+        found = {row: _kept(folder / case, row) for row in {base, *rows}}
         common = sorted(set.intersection(*(set(slices) for slices in found.values())))
         if common:
             reference = _best(found[base], common)[0]

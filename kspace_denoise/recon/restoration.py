@@ -4,7 +4,7 @@ from typing import Literal
 
 from kspace_denoise.arrays import Array, like, to_torch
 from kspace_denoise.random import Seed, numpy_generator
-from kspace_denoise.recon.ddrm import PRIOR, draw_ddrm, trusted
+from kspace_denoise.recon.ddrm import PRIOR, draw_ddrm, trusted, with_better_data
 from kspace_denoise.recon.diffusion_levels import ddpm_levels
 from kspace_denoise.recon.estimate import Denoise, check_denoiser, check_finite
 from kspace_denoise.recon.posterior import Posterior, down_to_known, guarded, summary
@@ -56,9 +56,12 @@ def restore(
     nsr = noise_of_components(operator, sigma).expand(seen.shape)
     generator, own, component = numpy_generator(seed), guarded(denoise, data), rms / 2**0.5
     if sampler == "ddrm":
-        levels = down_to_known([x * component for x in ddpm_levels(steps or _LEVELS)], denoise)
+        falling = [x * component for x in ddpm_levels(steps or _LEVELS)]
+        levels = down_to_known(falling, denoise)
         nsr = trusted(nsr, PRIOR * component)
         drawn = draw_ddrm(operator, seen, nsr, own, levels, _ETA, _ETA_B, samples, generator)
+        known_to = levels[-1] if levels[-1] > falling[-1] else 0.0
+        drawn = with_better_data(operator, drawn, seen, nsr, known_to)
     else:
         couplings, each = couplings_of(component, float(nsr.min()), sweeps), steps or _STEPS
         drawn = draw_split_gibbs(operator, seen, nsr, own, couplings, each, samples, generator)

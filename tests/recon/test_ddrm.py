@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kspace_denoise import recon
-from kspace_denoise.recon.ddrm import draw_ddrm, trusted
+from kspace_denoise.recon.ddrm import draw_ddrm, trusted, with_better_data
 from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.signal_rms import component_rms
@@ -243,6 +243,39 @@ def test_that_is_because_their_noise_would_stay(eta, gain, error):
     found = recursion(3.0, eta, 100)[0]
     assert found == pytest.approx(gain, abs=0.006)
     assert (1 - found) ** 2 + (3 * found) ** 2 == pytest.approx(error, abs=0.06)
+
+
+class Coarse:
+    """A perfect denoiser that has learnt no level below 0.2."""
+
+    smallest = 0.2
+
+    def __call__(self, x, sigma):
+        assert sigma >= 0.2
+        return shrink(x, sigma)
+
+
+def test_data_that_are_better_than_the_lowest_level_are_kept():
+    """Estimates from there have errors of 0.1, the data of 0.02."""
+    kspace, maps, line, psi = scan(1)
+    full = np.ones_like(line)
+    kspace = SenseOperator(maps, full).forward(disc((20, 24))).astype(np.complex64)
+    options = {"noise_covariance": psi, "samples": 4, "prior_rms": 1.0}
+    coarse, fine = (
+        recon.ddrm(kspace, maps, full, denoise, **options).mean for denoise in (Coarse(), shrink)
+    )
+    sigma = np.sqrt(psi[0, 0].real / 2)
+    weight = 0.2**2 / (0.2**2 + sigma**2)
+    assert weight > 0.95
+    assert np.abs(coarse - disc((20, 24))).mean() < 0.02
+    assert np.abs(fine - disc((20, 24))).mean() < 0.02
+    seen, images = torch.ones(2, 2), torch.zeros(3, 2, 2)
+    nsr = torch.tensor([[0.1, 0.2], [1.0, math.inf]])
+    found = with_better_data(PixelSampling(torch.ones(2, 2)), images, seen, nsr, 0.2)
+    expected = torch.tensor([[0.8, 0.5], [0.04 / 1.04, 0.0]])
+    torch.testing.assert_close(found, expected.expand(3, 2, 2))
+    same = with_better_data(PixelSampling(torch.ones(2, 2)), images, seen, nsr, 0.1)
+    assert same is images
 
 
 def test_components_of_a_thousandth_of_the_strongest_are_not_seen():
