@@ -311,7 +311,7 @@ def test_shared_maps_with_a_mask_for_every_slice(rng):
 
 
 def test_kinds_must_agree():
-    with pytest.raises(TypeError, match="namespace"):
+    with pytest.raises(TypeError, match="arrays of one kind"):
         sense(torch.zeros(3, *SIZE, dtype=torch.complex64), smooth_maps(3, SIZE))
 
 

@@ -106,6 +106,7 @@ def test_blank_slices_are_left_out():
     assert len(list(training_spectra([Subject(blank)]))) == COUNT - 1
 
 
+@pytest.mark.filterwarnings("ignore:this k-space has less power")
 def test_a_slice_that_is_mostly_noise_is_told():
     source = single_coil()
     kspace = source.kspace.copy()
