@@ -1,6 +1,7 @@
 """Scans and images that are taken for clean, as a prior learns from them."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 
@@ -17,7 +18,7 @@ def with_noise_or_next_to_none(source: Source) -> Source:
     """Return a scan or images with the noise that is known or found, else with next to none.
 
     That is white, and a thousandth of the signal in the first slice that holds any: the unit of the
-    images, no more; coils then count by their sensitivity alone.
+    images, no more; coils then count by their sensitivity alone. A warning says so.
 
     Raises:
         ValueError: if a scan has a trajectory.
@@ -34,6 +35,12 @@ def with_noise_or_next_to_none(source: Source) -> Source:
 
 
 def _with_next_to_none(source: Source) -> Source:
+    warnings.warn(
+        "the noise of this data is not known: it is taken for clean, and its unit for a thousandth "
+        "of its root mean square",
+        UserWarning,
+        stacklevel=3,
+    )
     if isinstance(source, Images):
         rms = float(np.sqrt(np.mean(np.abs(source.data) ** 2)))
         return dataclasses.replace(source, sigma=SHARE * rms)

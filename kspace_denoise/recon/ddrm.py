@@ -52,10 +52,10 @@ def ddrm(
     coil of constant sensitivity with any mask, several coils where the mask is constant along one
     axis. The noise of a spectral component is sigma over its singular value; components with more
     noise than `prior_rms`, or a singular value below a thousandth of the largest, count as not
-    seen; a warning tells where those are all. Where the lowest level that the denoiser has learnt
-    is above the noise of components, these are drawn to the data at the end. The samples spread
-    around the image, but they are not draws of the posterior, even with a perfect denoiser:
-    docs/diffusion.md says by how much they differ.
+    seen; a warning tells where those are all. Where the last level is above the noise of components
+    (as the lowest that a denoiser has learnt may be), these are drawn to the data at the end. The
+    samples spread around the image, but they are not draws of the posterior, even with a perfect
+    denoiser: docs/diffusion.md says by how much they differ.
 
     Args:
         kspace: k-space in any unit; values where the mask is 0 are ignored.
@@ -101,8 +101,7 @@ def ddrm(
         falling = [level * rms for level in relative] if given is None else given
         own_levels = down_to_known(falling, denoise)
         drawn = draw_ddrm(operator, seen, nsr, own, own_levels, eta, eta_b, samples, generator)
-        known_to = own_levels[-1] if own_levels[-1] > falling[-1] else 0.0
-        return with_better_data(operator, drawn, seen, nsr, known_to)
+        return with_better_data(operator, drawn, seen, nsr, own_levels[-1])
 
     return sample_slices(kspace, maps, mask, noise_covariance, denoise, draw, samples, seed)
 
@@ -137,10 +136,10 @@ def draw_ddrm(
 def with_better_data(
     operator: SpectralOperator, images: Array, seen: Array, nsr: Array, level: float
 ) -> Array:
-    """Return clean estimates from a noise level, with the data where these are less noisy.
+    """Return clean estimates from the last noise level, with the data where these are less noisy.
 
-    A denoiser that has learnt no lower level ends there, and the data still know more. The error of
-    an estimate is at most the noise that it was made from: what comes out is the mean of
+    The data still know more than a denoiser that has learnt no lower level. The error of an
+    estimate is at most the noise that it was made from: what comes out is the mean of
     N(estimate, level²) and N(ȳ, nsr²). Where no component of the data is that good nothing changes.
     """
     if not level > float(nsr.min()):

@@ -56,12 +56,10 @@ def restore(
     nsr = noise_of_components(operator, sigma).expand(seen.shape)
     generator, own, component = numpy_generator(seed), guarded(denoise, data), rms / 2**0.5
     if sampler == "ddrm":
-        falling = [x * component for x in ddpm_levels(steps or _LEVELS)]
-        levels = down_to_known(falling, denoise)
+        levels = down_to_known([x * component for x in ddpm_levels(steps or _LEVELS)], denoise)
         nsr = trusted(nsr, PRIOR * component)
         drawn = draw_ddrm(operator, seen, nsr, own, levels, _ETA, _ETA_B, samples, generator)
-        known_to = levels[-1] if levels[-1] > falling[-1] else 0.0
-        drawn = with_better_data(operator, drawn, seen, nsr, known_to)
+        drawn = with_better_data(operator, drawn, seen, nsr, levels[-1])
     else:
         couplings, each = couplings_of(component, float(nsr.min()), sweeps), steps or _STEPS
         drawn = draw_split_gibbs(operator, seen, nsr, own, couplings, each, samples, generator)
