@@ -12,20 +12,21 @@ import itertools
 import json
 import math
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from kspace_denoise.recon.ddrm_rule import ddrm_start, ddrm_step
-from kspace_denoise.recon.diffusion_levels import ddpm_levels
+from kspace_denoise.recon.diffusion_levels import Schedule, relative_levels
 
 NSRS = (0.01, 0.05, 0.1, 0.5, math.inf)
 ETAS = (0.0, 0.5, 0.85, 1.0)
 STEPS = (20, 50, 100, 1000)
 
 
-def outcome(nsr: float, eta: float, steps: int) -> tuple[float, float]:
+def outcome(nsr: float, eta: float, steps: int, schedule: Schedule) -> tuple[float, float]:
     """Return the gain on the measurement and the standard deviation of the samples."""
-    levels = [*ddpm_levels(steps), 0.0]
+    levels = [*relative_levels(steps, schedule), 0.0]
     noise = torch.tensor(nsr, dtype=torch.float64)
     gain, spread = (float(x) for x in ddrm_start(levels[0], noise))
     variance = spread**2
@@ -52,12 +53,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
     arguments = parser.parse_args()
     rows = []
-    for nsr in NSRS:
+    for nsr, schedule in itertools.product(NSRS, get_args(Schedule)):
         gain, spread = posterior(nsr)
-        print(f"nsr {nsr:g}: posterior gain {gain:.4f}, spread {spread:.4f}")
+        print(f"nsr {nsr:g}, {schedule} levels: posterior gain {gain:.4f}, spread {spread:.4f}")
         for eta in ETAS:
-            found = [outcome(nsr, eta, steps) for steps in STEPS]
-            rows.append({"nsr": str(nsr), "eta": eta, "steps": STEPS, "gain_and_spread": found})
+            found = [outcome(nsr, eta, steps, schedule) for steps in STEPS]
+            row = {"nsr": str(nsr), "schedule": schedule, "eta": eta, "steps": STEPS}
+            rows.append(row | {"gain_and_spread": found})
             print(f"  eta {eta:4}: " + "   ".join(f"{g:.4f}, {s:.4f}" for g, s in found))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))

@@ -72,7 +72,7 @@ def completed(scan: kd.Scan, denoiser: kd.Denoiser) -> kd.Images:
         denoise = denoiser.prior(recon.signal_rms(white, mask), bfloat16=True)
         drawn = recon.ddrm(
             white, maps, mask, denoise,
-            noise_covariance=2 * np.eye(1), steps=20, samples=1, seed=row,
+            noise_covariance=2 * np.eye(1), steps=20, schedule="ddpm", samples=1, seed=row,
         )  # fmt: skip
         images[row] = SIGMA * drawn.mean
     return kd.Images(data=images, sigma=SIGMA)

@@ -1,7 +1,7 @@
 """How many steps samplers need: PSNR of the mean of 8 samples against calls of the denoiser.
 
 Single-coil phantoms at R = 4 as in `reconstruct`, with the prior trained on clean slices, computed
-in bfloat16.
+in bfloat16; `paper-ddrm` has the levels of the paper.
 
     python -m benchmarks.diffusion.steps --work WORK --json sampler_steps.json
 """
@@ -22,6 +22,9 @@ from kspace_denoise import recon
 
 RUNS: dict[str, tuple[int, Callable[..., recon.Posterior]]] = {
     **{f"ddrm {n}": (n, partial(recon.ddrm, steps=n)) for n in (10, 20, 50, 100)},
+    **{
+        f"paper-ddrm {n}": (n, partial(recon.ddrm, steps=n, schedule="ddpm")) for n in (20, 50, 100)
+    },
     **{f"dds {n}": (n, partial(recon.dds, steps=n)) for n in (20, 50)},
     "pigdm 50": (50, partial(recon.pigdm, steps=50)),
     **{
@@ -41,13 +44,15 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=8)
     parser.add_argument("--prior", default="clean", help="of `priors`")
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS, metavar="RUN")
     given = parser.parse_args()
     prior = trained(given.prior, given.work, STEPS)
     maps = np.ones((1, *SHAPE), np.complex64)
     table = {}
     print("| sampler | calls | PSNR of the mean | of one sample | s per slice |")
     print("| --- | --- | --- | --- | --- |")
-    for name, (calls, sampler) in RUNS.items():
+    for name in given.runs:
+        calls, sampler = RUNS[name]
         rows = []
         for number in range(given.slices):
             kspace, mask, truth = scan(CASES[0], "test", number)

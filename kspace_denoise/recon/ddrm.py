@@ -8,7 +8,7 @@ import numpy as np
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.random import Seed, complex_normal
 from kspace_denoise.recon.ddrm_rule import ddrm_start, ddrm_step
-from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
+from kspace_denoise.recon.diffusion_levels import Schedule, check_levels, relative_levels
 from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
     Posterior,
@@ -43,6 +43,7 @@ def ddrm(
     samples: int = 8,
     seed: Seed = 0,
     eta_b: float = 1.0,
+    schedule: Schedule = "geometric",
     levels: Sequence[float] | None = None,
     prior_rms: float | None = None,
 ) -> Posterior:
@@ -66,13 +67,15 @@ def ddrm(
             kind of the k-space and in its unit over that of the maps; sigma is a float, the noise
             of x per real component.
         noise_covariance: Psi[i, j] = E[n_i conj(n_j)] of the k-space, `(coils, coils)`.
-        steps: number of noise levels, those of DDPM's linear schedule times the root mean square
-            of the image per real component, as it is estimated from the data; none below the
-            smallest that the denoiser has learnt (its attribute `smallest`).
+        steps: number of noise levels; none below the smallest that the denoiser has learnt (its
+            attribute `smallest`).
         eta: share of the noise that is new in each step, 0 to 1.
         samples: how many images are drawn for each slice.
         seed: integer or generator.
         eta_b: share of the data in components that are better than the state, 0 to 1.
+        schedule: of the noise levels, times the root mean square of the image per real component,
+            as it is estimated from the data. "geometric" has fallen by the same fraction at every
+            step, from 3 to 0.05; "ddpm", the paper's, are those of DDPM's linear schedule.
         levels: noise levels in the unit of the image in place of `steps`, falling, without 0; those
             below the smallest that the denoiser has learnt are left out here too.
         prior_rms: root mean square per real component that the prior gives a spectral component,
@@ -90,7 +93,7 @@ def ddrm(
     """
     check_sampling_options(noise_covariance, samples)
     _check(eta, eta_b, prior_rms)
-    relative = ddpm_levels(steps)
+    relative = relative_levels(steps, schedule)
     given = None if levels is None else check_levels(levels)
 
     def draw(piece: Whitened, own: Denoise, generator: np.random.Generator) -> Array:

@@ -2,10 +2,45 @@
 
 import itertools
 import math
+from typing import Literal, get_args
 
 from kspace_denoise.arrays import Array
 
 STEPS_OF_DDPM = 1000
+Schedule = Literal["geometric", "ddpm"]
+_FIRST, _LAST = 3.0, 0.05
+
+
+def relative_levels(steps: int, schedule: Schedule) -> list[float]:
+    """Return the noise levels of a sampler over the root mean square of the image, falling.
+
+    "geometric": from 3 to 0.05, each the same fraction of the one before. "ddpm": `ddpm_levels`, of
+    which many are stronger than any image, or weaker than what a network still takes away.
+
+    Raises:
+        ValueError: if the schedule is neither, or there are too few or too many steps for it.
+    """
+    if schedule not in get_args(Schedule):
+        raise ValueError(f"schedule is {schedule!r}, expected one of {get_args(Schedule)}")
+    if schedule == "ddpm":
+        return ddpm_levels(steps)
+    if steps < 2:
+        raise ValueError(f"steps is {steps}, expected at least 2")
+    return falling_levels(_FIRST, _LAST, steps)
+
+
+def falling_levels(first: float, last: float, count: int) -> list[float]:
+    """Return `count` noise levels from `first` to `last`, each the same fraction of the one before.
+
+    Raises:
+        ValueError: if they would not fall, or there are fewer than 2.
+    """
+    if count < 2 or not 0 < last < first < math.inf:
+        raise ValueError(
+            f"{count} levels from {first:.3g} to {last:.3g}: expected at least 2, and positive "
+            "levels that fall"
+        )
+    return [first * (last / first) ** (i / (count - 1)) for i in range(count)]
 
 
 def ddpm_levels(

@@ -6,6 +6,7 @@ from kspace_denoise.arrays import Array, like, to_numpy, to_torch
 from kspace_denoise.random import Seed, complex_normal
 from kspace_denoise.recon.data_consistency import Data, data_of
 from kspace_denoise.recon.dds import variance_left
+from kspace_denoise.recon.diffusion_levels import falling_levels
 from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
     Posterior,
@@ -13,7 +14,7 @@ from kspace_denoise.recon.posterior import (
     down_to_known,
     sample_slices,
 )
-from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
+from kspace_denoise.recon.reverse_diffusion import reverse_diffusion
 from kspace_denoise.recon.whitened import Whitened
 
 _FIRST = 30.0  # noise level at the start, over the root mean square of the image

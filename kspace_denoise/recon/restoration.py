@@ -5,7 +5,7 @@ from typing import Literal
 from kspace_denoise.arrays import Array, like, to_torch
 from kspace_denoise.random import Seed, numpy_generator
 from kspace_denoise.recon.ddrm import PRIOR, draw_ddrm, trusted, with_better_data
-from kspace_denoise.recon.diffusion_levels import ddpm_levels
+from kspace_denoise.recon.diffusion_levels import relative_levels
 from kspace_denoise.recon.estimate import Denoise, check_denoiser, check_finite
 from kspace_denoise.recon.posterior import Posterior, down_to_known, guarded, summary
 from kspace_denoise.recon.spectral import SpectralOperator, noise_of_components
@@ -56,7 +56,8 @@ def restore(
     nsr = noise_of_components(operator, sigma).expand(seen.shape)
     generator, own, component = numpy_generator(seed), guarded(denoise, data), rms / 2**0.5
     if sampler == "ddrm":
-        levels = down_to_known([x * component for x in ddpm_levels(steps or _LEVELS)], denoise)
+        relative = relative_levels(steps or _LEVELS, "geometric")
+        levels = down_to_known([x * component for x in relative], denoise)
         nsr = trusted(nsr, PRIOR * component)
         drawn = draw_ddrm(operator, seen, nsr, own, levels, _ETA, _ETA_B, samples, generator)
         drawn = with_better_data(operator, drawn, seen, nsr, levels[-1])

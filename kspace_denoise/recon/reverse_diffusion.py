@@ -8,20 +8,6 @@ from kspace_denoise.arrays import Array
 from kspace_denoise.recon.estimate import Denoise
 
 
-def falling_levels(first: float, last: float, count: int) -> list[float]:
-    """Return `count` noise levels from `first` to `last`, each the same fraction of the one before.
-
-    Raises:
-        ValueError: if they would not fall, or there are fewer than 2.
-    """
-    if count < 2 or not 0 < last < first < math.inf:
-        raise ValueError(
-            f"{count} levels from {first:.3g} to {last:.3g}: expected at least 2, and positive "
-            "levels that fall"
-        )
-    return [first * (last / first) ** (i / (count - 1)) for i in range(count)]
-
-
 def reverse_diffusion(
     denoise: Denoise, x: Array, levels: Sequence[float], noise: Callable[[], Array]
 ) -> Array:

@@ -7,13 +7,14 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.random import Seed, complex_normal
+from kspace_denoise.recon.diffusion_levels import falling_levels
 from kspace_denoise.recon.estimate import Denoise
 from kspace_denoise.recon.posterior import (
     Posterior,
     check_sampling_options,
     sample_slices,
 )
-from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
+from kspace_denoise.recon.reverse_diffusion import reverse_diffusion
 from kspace_denoise.recon.signal_rms import component_rms
 from kspace_denoise.recon.spectral import SpectralOperator, noise_of_components
 from kspace_denoise.recon.spectral_choice import spectral_operator

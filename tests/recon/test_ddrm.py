@@ -11,7 +11,7 @@ import torch
 
 from kspace_denoise import recon
 from kspace_denoise.recon.ddrm import draw_ddrm, trusted, with_better_data
-from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels
+from kspace_denoise.recon.diffusion_levels import check_levels, ddpm_levels, relative_levels
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.signal_rms import component_rms
 from kspace_denoise.recon.spectral import PixelSampling, noise_of_components
@@ -336,7 +336,9 @@ WRONG = {
     "eta is 1.5": {"eta": 1.5},
     "eta_b -1": {"eta_b": -1},
     "samples is 0": {"samples": 0},
-    "steps is 0": {"steps": 0},
+    "steps is 1": {"steps": 1},
+    "steps is 0": {"steps": 0, "schedule": "ddpm"},
+    "schedule is 'linear'": {"schedule": "linear"},
     "prior_rms is 0": {"prior_rms": 0},
     "levels are": {"levels": [1.0, 2.0]},
     "denoise returned shape": {"denoise": lambda x, _: x[0]},
@@ -364,6 +366,21 @@ def test_levels_fall_and_stay_positive():
     for wrong in ([], [1.0, 1.0], [1.0, 0.0], [math.inf, 1.0]):
         with pytest.raises(ValueError, match="levels are"):
             check_levels(wrong)
+
+
+def test_the_denoiser_is_asked_at_the_levels_of_the_schedule():
+    """Geometric by default; those of the paper on request; both in units of the image."""
+    kspace, maps, line, psi = scan(1)
+    unit = component_rms(recon.whiten(kspace, psi), recon.whiten(maps, psi), line)
+    given = {"geometric": [3, 0.05 * math.sqrt(60), 0.05], "ddpm": ddpm_levels(3)}
+    for schedule, expected in given.items():
+        asked = []
+        recon.ddrm(
+            kspace, maps, line, lambda x, s, asked=asked: asked.append(s) or shrink(x, s),
+            noise_covariance=psi, samples=1, steps=3, schedule=schedule,
+        )  # fmt: skip
+        assert asked == pytest.approx([unit * level for level in expected], rel=1e-5)
+    assert relative_levels(20, "geometric")[::19] == pytest.approx([3, 0.05])
 
 
 def test_the_levels_of_ddpm_are_the_known_ones():

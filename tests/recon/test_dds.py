@@ -10,9 +10,9 @@ import torch
 from kspace_denoise import recon, sim
 from kspace_denoise.recon.data_consistency import Data, data_of
 from kspace_denoise.recon.dds import draw_dds, variance_left
-from kspace_denoise.recon.diffusion_levels import ddpm_levels
+from kspace_denoise.recon.diffusion_levels import ddpm_levels, falling_levels
 from kspace_denoise.recon.pigdm import with_data
-from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
+from kspace_denoise.recon.reverse_diffusion import reverse_diffusion
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.whitened import Whitened
 from tests.recon.cases import disc, smooth_maps

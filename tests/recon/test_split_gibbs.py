@@ -9,7 +9,8 @@ import torch
 
 from kspace_denoise import recon
 from kspace_denoise.fourier import fft2c, ifft2c
-from kspace_denoise.recon.reverse_diffusion import falling_levels, reverse_diffusion
+from kspace_denoise.recon.diffusion_levels import falling_levels
+from kspace_denoise.recon.reverse_diffusion import reverse_diffusion
 from kspace_denoise.recon.sense_operator import SenseOperator
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.recon.split_gibbs import couplings_of, draw_split_gibbs, draw_twin
