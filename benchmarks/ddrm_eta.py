@@ -2,7 +2,8 @@
 
 One component z ~ N(0, 1) is seen with noise nsr. The denoiser is exact, so every state of DDRM is
 Gaussian, and the coefficients of its steps say what comes out: gain times the measurement, plus
-noise. The posterior has the gain 1 / (1 + nsr²) and the spread nsr / √(1 + nsr²).
+noise. The posterior has the gain 1 / (1 + nsr²) and the spread nsr / √(1 + nsr²). The levels are
+those of the default and of the paper; what better data put right after the last is not in it.
 
     python benchmarks/ddrm_eta.py --json ddrm_eta.json
 """

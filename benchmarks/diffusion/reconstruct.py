@@ -3,8 +3,8 @@
 Unseen slices of largest magnitude 1, noise of 0.01 per real component, masks of the paper scaled to
 128 lines. Penalties have, for each mask, the λ of 13 whose PSNR is best on the very slices that are
 scored. Samplers draw 8 samples, whose mean is scored, by 50 calls of the prior each: DDRM in 50
-steps, split Gibbs in 10 sweeps of 5; the network in bfloat16. PSNR and SSIM of the magnitude, data range 1,
-the whole image; gains over L1-wavelet with their 95 % interval, paired over slices.
+steps, split Gibbs in 10 sweeps of 5; the network in bfloat16. PSNR and SSIM of the magnitude, data
+range 1, the whole image; gains over L1-wavelet with their 95 % interval, paired over slices.
 
     python -m benchmarks.diffusion.reconstruct --work WORK --slices 8
 
