@@ -4,8 +4,8 @@ Unseen phantom slices and, where KSPACE_DENOISE_DATA is set, the slice of `brain
 (retrospective undersampling; its full SENSE image is the reference, whose noise is also in the
 data: it favours what keeps noise). Lines equispaced or random, 12 calibration lines, maps by
 ESPIRiT. Penalties have, for each data set and mask, the λ of 13 whose PSNR is best on the very
-slices that are scored. Samplers draw 8 samples, whose mean is scored, by 50 calls of the prior
-each: DDRM in 50 steps, split Gibbs in 10 sweeps of 5; the network in bfloat16. `clean` learnt from
+slices that are scored. Samplers draw 8 samples, whose mean is scored, by 100 calls of the prior
+each: DDRM in 100 steps, split Gibbs in 20 sweeps of 5; the network in bfloat16. `clean` learnt from
 single-coil slices without noise, `coils-gsure` from what 8 coils saw of the same ones. PSNR and
 SSIM of the magnitude, data range the largest value of the reference, the whole image.
 
@@ -40,8 +40,8 @@ PENALTIES = ("sense", "l1-wavelet")
 PRIORS = ("clean", "coils-gsure")
 ROWS = (*PENALTIES, *(f"{s} {p}" for s in ("ddrm", "split-gibbs") for p in PRIORS))
 SAMPLING = {
-    "ddrm": Sampling(8, 50, bfloat16=True),
-    "split-gibbs": Sampling(8, 5, 10, bfloat16=True),
+    "ddrm": Sampling(8, 100, bfloat16=True),
+    "split-gibbs": Sampling(8, 5, 20, bfloat16=True),
 }
 
 
