@@ -5,11 +5,12 @@ erased with probability p, noise of sigma (largest magnitude 1). GSURE and naive
 images, and the oracle, trained on clean ones, generate magnitudes by DDIM of 20 steps, in bfloat16.
 The distance is that of Gaussians (Dowson and Landau, 1982) fitted to wavelet statistics of the
 images, not the Inception distance of the paper: logarithms of mean and root mean square of the
-details in 3 directions on 4 scales, in units of their spread over phantoms. All end at the lowest
-level that GSURE can learn of a case; `phantoms` is the distance of other unseen phantoms, `noisy
-phantoms` with noise of that level.
+details on 4 scales, along the axes (both together, as oracle and naive training turn images, and
+GSURE does not) and across, in units of their spread over phantoms. All end at the lowest level
+that GSURE can learn of a case; `phantoms` is the distance of other unseen phantoms, `noisy
+phantoms` with noise of that level. The picture shows the middle case.
 
-    python -m benchmarks.diffusion.erasure --work WORK --json erasure.json
+    python -m benchmarks.diffusion.erasure --work WORK --json erasure.json --figure erasure.png
 """
 
 import argparse
@@ -17,6 +18,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pywt
 import scipy.linalg
@@ -99,13 +101,14 @@ def naive(erased: float, sigma: float, work: Path, steps: int) -> kd.Denoiser:
 
 
 def features(images: Numpy) -> Numpy:
-    """Return wavelet statistics of magnitudes `(n, y, x)` of root mean square 1, `(n, 24)`."""
+    """Return wavelet statistics of magnitudes `(n, y, x)` of root mean square 1, `(n, 16)`."""
     images = images / np.sqrt(np.mean(images**2, axis=(1, 2), keepdims=True))
     _, *details = pywt.wavedec2(images, "db2", level=4, mode="periodization")
     found = []
-    for band in (b for scale in details for b in scale):
-        size = np.abs(band)
-        found += [np.log(size.mean(axis=(1, 2))), 0.5 * np.log((size**2).mean(axis=(1, 2)))]
+    for horizontal, vertical, diagonal in details:
+        for band in (np.concatenate([horizontal, vertical], axis=2), diagonal):
+            size = np.abs(band)
+            found += [np.log(size.mean(axis=(1, 2))), 0.5 * np.log((size**2).mean(axis=(1, 2)))]
     return np.stack(found, axis=1)
 
 
@@ -128,6 +131,17 @@ def generated(prior: kd.Denoiser, samples: int, lowest: float) -> Numpy:
     return np.abs(np.concatenate(drawn))
 
 
+def picture(rows: dict[str, Numpy], path: Path) -> None:
+    """Write a few images of each row."""
+    figure, axes = plt.subplots(len(rows), 6, figsize=(9, 1.55 * len(rows)), layout="constrained")
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(name)
+        for axis, image in zip(line, images, strict=False):
+            axis.imshow(image, cmap="gray")
+            axis.set(xticks=[], yticks=[])
+    figure.savefig(path, dpi=100)
+
+
 def main() -> None:
     """Train, generate, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -135,6 +149,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
+    parser.add_argument("--figure", type=Path, help="write some of the images here")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     unseen = np.stack([np.abs(head("test", n).image) for n in range(given.samples)])
@@ -146,6 +161,7 @@ def main() -> None:
 
     others = np.stack([head("test", n).image for n in range(given.samples, 2 * given.samples)])
     table = {"phantoms": distance(np.abs(others))}
+    shown = {"phantoms": np.abs(others)}
     oracle = naive(0.0, 0.0, given.work, given.steps)
     for erased, sigma in CASES:
         ours = gsure(erased, sigma, given.work, given.steps)
@@ -158,11 +174,15 @@ def main() -> None:
         for name, prior in priors.items():
             drawn = generated(prior, given.samples, lowest)
             table[f"{name} {erased} {sigma}"] = distance(drawn)
+            if (erased, sigma) == CASES[1]:
+                shown[name] = drawn
         rms = np.sqrt(np.mean(np.abs(others) ** 2, axis=(1, 2), keepdims=True))
         noise = complex_normal(others.shape, others, np.random.default_rng(1))
         table[f"noisy phantoms {erased} {sigma}"] = distance(np.abs(others + lowest * rms * noise))
     for name, value in table.items():
         print(f"{name:28} {value:.2f}")
+    if given.figure:
+        picture(shown, given.figure)
     if given.json:
         given.json.write_text(json.dumps(table, indent=1))
 
