@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import kspace_denoise
 from kspace_denoise.arrays import Array, like, to_numpy
 from kspace_denoise.contrasts import check_count
-from kspace_denoise.networks import Doorway, UNet, UNetConfig
+from kspace_denoise.networks import Doorway, NetworkConfig, build
 from kspace_denoise.objectives import Objective, make_objective
 from kspace_denoise.prior import Prior
 from kspace_denoise.sigma import check_image, checked_sigma
@@ -180,11 +180,11 @@ class Denoiser:
         write_tensors(path, dict(self.network.state_dict()), record)
 
 
-def build_network(config: UNetConfig, channels: int, seed: int = 0) -> Doorway:
+def build_network(config: NetworkConfig, channels: int, seed: int = 0) -> Doorway:
     """Return an untrained network whose weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # noqa: TID251 - inside fork_rng: the global state is put back
-        return Doorway(UNet(dataclasses.replace(config, channels=channels)), channels)
+        return Doorway(build(dataclasses.replace(config, channels=channels)), channels)
 
 
 def load(path: str | Path, device: str = "cpu") -> Denoiser:

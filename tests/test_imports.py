@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "sim": BASE | {"sim"},
     "recon": BASE | {"sim", "recon"},
     **dict.fromkeys(FILES, BASE | FILES),
-    "networks": {"arrays", "networks", "phase"},
+    "networks": {"arrays", "networks", "phase", "settings"},
 }
 """What a part of the package may import; parts that are not named here may import more."""
 MAY_LEARN = {"cli", "demo", "denoiser", "pipeline", "prior", "report", *LEARNING}

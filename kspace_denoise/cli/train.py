@@ -43,7 +43,6 @@ from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
 from kspace_denoise.denoiser import Denoiser, load
 from kspace_denoise.formats.atomic import check_place
-from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives import check_method, make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
@@ -261,7 +260,7 @@ def _start(path: Path | None, config: TrainConfig) -> Denoiser | None:
         _note_refinement(config)
         return None
     denoiser = load(path)
-    network, wanted, default = denoiser.config.network, config.network, UNetConfig()
+    network, wanted, default = denoiser.config.network, config.network, TrainConfig().network
     left = {n: getattr(network, n) for n in FOLLOWS if getattr(wanted, n) == getattr(default, n)}
     if wanted != default and dataclasses.replace(wanted, **left) != network:
         raise click.UsageError(

@@ -1,7 +1,36 @@
 """Network architectures, one per file: real channels in, real channels out."""
 
+from kspace_denoise.networks.architectures import (
+    ARCHITECTURES,
+    Network,
+    NetworkConfig,
+    build,
+    network_config,
+)
 from kspace_denoise.networks.doorway import Doorway
 from kspace_denoise.networks.layers import differentiate_twice
+from kspace_denoise.networks.nafnet import NAFNet, NAFNetConfig
+from kspace_denoise.networks.plain_unet import PlainUNet, PlainUNetConfig
+from kspace_denoise.networks.restormer import Restormer, RestormerConfig
+from kspace_denoise.networks.swinir import SwinIR, SwinIRConfig
 from kspace_denoise.networks.unet import UNet, UNetConfig
 
-__all__ = ["Doorway", "UNet", "UNetConfig", "differentiate_twice"]
+__all__ = [
+    "ARCHITECTURES",
+    "Doorway",
+    "NAFNet",
+    "NAFNetConfig",
+    "Network",
+    "NetworkConfig",
+    "PlainUNet",
+    "PlainUNetConfig",
+    "Restormer",
+    "RestormerConfig",
+    "SwinIR",
+    "SwinIRConfig",
+    "UNet",
+    "UNetConfig",
+    "build",
+    "differentiate_twice",
+    "network_config",
+]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.networks.unet import UNet
+from kspace_denoise.networks.architectures import Network
 from kspace_denoise.phase import smooth_phase
 
 
@@ -27,7 +27,7 @@ class Doorway(nn.Module):
             that has no input for it.
     """
 
-    def __init__(self, network: UNet, channels: int) -> None:
+    def __init__(self, network: Network, channels: int) -> None:
         super().__init__()
         self.network = network
         self.channels = channels

@@ -46,7 +46,13 @@ class Pointwise(nn.Conv2d):
         return mixed.movedim(-1, 1)
 
 
-class Attention(nn.Module):
+class Attends(nn.Module):
+    """A layer with attention, which is fused unless it has to be differentiated twice."""
+
+    differentiable_twice = False
+
+
+class Attention(Attends):
     """Self-attention over pixels whose queries are biased by the noise level (NVC-MSA).
 
     The paper adds such a bias to queries, keys and values. On keys it adds the same number to all
@@ -59,7 +65,6 @@ class Attention(nn.Module):
     def __init__(self, width: int, features: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.differentiable_twice = False
         self.norm = nn.GroupNorm(8, width, eps=1e-6)
         self.qkv = nn.Linear(width, 3 * width)
         self.query_bias = nn.Linear(features, width) if features else None
@@ -76,21 +81,28 @@ class Attention(nn.Module):
             t.unflatten(2, (self.heads, width // self.heads)).transpose(1, 2)
             for t in (query, key, value)
         ]
-        attend = _attention if self.differentiable_twice else F.scaled_dot_product_attention
-        mixed = attend(*per_head).transpose(1, 2).flatten(2)
+        mixed = attend(*per_head, twice=self.differentiable_twice).transpose(1, 2).flatten(2)
         y: Tensor = x + self.out(mixed).transpose(1, 2).reshape(batch, width, height, breadth)
         return y
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).softmax(dim=-1)
-    return weights @ value
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, *, twice: bool
+) -> Tensor:
+    """Return softmax(query · key / √width + bias) · value over the last two axes.
+
+    Fused, unless it has to be differentiated `twice`.
+    """
+    if not twice:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    logits = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    return (logits if bias is None else logits + bias).softmax(dim=-1) @ value
 
 
 def differentiate_twice(network: nn.Module) -> nn.Module:
     """Let a network be differentiated twice, as fused attention cannot be on a CPU; return it."""
     for module in network.modules():
-        if isinstance(module, Attention):
+        if isinstance(module, Attends):
             module.differentiable_twice = True
     return network
 

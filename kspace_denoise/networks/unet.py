@@ -5,6 +5,7 @@ projections see the noise level, further contrasts).
 """
 
 import dataclasses
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ class UNetConfig:
     `phase_width`: the phase of a complex image, smoothed by a Gaussian of so many pixels, is taken
     off before the network and put back behind it; 0 leaves it on.
     """
+
+    architecture: ClassVar[str] = "unet"
 
     channels: int = 2
     base: int = 16

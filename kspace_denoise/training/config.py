@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from kspace_denoise.networks import UNetConfig
+from kspace_denoise.networks import NetworkConfig, UNetConfig, network_config
 from kspace_denoise.settings import check_choice, check_kinds, check_names
 from kspace_denoise.symmetry import SYMMETRIES
 
@@ -33,7 +33,7 @@ class TrainConfig:
     CPU a C++ compiler) before the first step and pays in runs of hours.
     """
 
-    network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
+    network: NetworkConfig = dataclasses.field(default_factory=UNetConfig)
     objective: dict[str, Any] = dataclasses.field(default_factory=dict)
     paper: bool = False
     steps: int | None = None
@@ -80,7 +80,9 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON-able values."""
-        return dataclasses.asdict(self)
+        record = dataclasses.asdict(self)
+        record["network"]["architecture"] = self.network.architecture
+        return record
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
@@ -95,13 +97,7 @@ class TrainConfig:
         if not isinstance(network, dict):
             raise TypeError(f"network is {network!r}, expected a table of settings")
         check_names(cls, values)
-        check_names(UNetConfig, network)
-        check_kinds(UNetConfig, network)
-        network = dict(network)
-        for name in ("multipliers", "attention"):
-            if name in network:
-                network[name] = tuple(network[name])
-        return cls(network=UNetConfig(**network), **values)
+        return cls(network=network_config(network), **values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "TrainConfig":

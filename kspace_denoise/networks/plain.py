@@ -1,0 +1,95 @@
+"""What networks without an embedding of the noise level share: channels, padding, the level.
+
+The noise level, its share to leave in, and other contrasts come as further channels of the input.
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from kspace_denoise.networks.layers import pad, zeroed
+
+
+@dataclasses.dataclass(frozen=True)
+class PlainConfig:
+    """Settings that every network has.
+
+    `channels` is 2 for complex images, 1 for magnitudes; `contrasts`, `direct`, `target_level` and
+    `phase_width` as for the U-Net. `level_conditioning` gives the network the noise level, as a
+    channel that holds a quarter of its logarithm; `residual` adds the output to the image. Published
+    networks are not told the level, and most are residual; here the skip around the network does
+    as much, with the right gain (`networks/doorway.py`).
+    """
+
+    channels: int = 2
+    contrasts: int = 0
+    direct: bool = False
+    target_level: bool = False
+    level_conditioning: bool = True
+    phase_width: float = 4.0
+    residual: bool = False
+
+    def __post_init__(self) -> None:
+        if self.phase_width < 0:
+            raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
+        if self.contrasts < 0:
+            raise ValueError(f"contrasts is {self.contrasts}, expected 0 or more other images")
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the input, all together."""
+        images = self.channels * (1 + self.contrasts)
+        return images + int(self.level_conditioning) + int(self.target_level)
+
+
+class PlainNetwork(nn.Module):
+    """`network(x, noise_level, condition, target) -> y`, real channels (batch, channels, y, x).
+
+    Any size: reflected up to a multiple of `multiple`, cropped on the way out. A network derives
+    from this, says in `body` what becomes of the padded channels, and ends with a layer `leave`,
+    which starts at 0 unless the network is `direct`.
+    """
+
+    multiple = 1
+
+    def __init__(self, config: PlainConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(
+        self,
+        x: Tensor,
+        noise_level: Tensor,
+        condition: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> Tensor:
+        """Map (batch, channels, y, x) at noise levels (batch,) to the same shape.
+
+        `condition` (batch, contrasts * channels, y, x); `target` (batch,) is the noise level to
+        leave in, as a share of `noise_level`.
+        """
+        channels = [x] if condition is None else [x, condition]
+        if self.config.level_conditioning:
+            channels.append(_constant(noise_level.log() / 4, x))
+        if self.config.target_level:
+            share = torch.zeros_like(noise_level) if target is None else target
+            channels.append(_constant(share**2, x))
+        padded = pad(torch.cat(channels, dim=1), self.multiple)
+        y = self.body(padded.contiguous(memory_format=torch.channels_last))
+        y = y[..., : x.shape[-2], : x.shape[-1]]
+        return x + y if self.config.residual else y
+
+    def last(self, width: int, kernel: int = 3, bias: bool = True) -> nn.Module:
+        """Return the layer that leaves the network."""
+        leave = nn.Conv2d(width, self.config.channels, kernel, padding=kernel // 2, bias=bias)
+        return leave if self.config.direct else zeroed(leave)
+
+    def body(self, x: Tensor) -> Tensor:
+        """Map padded inputs to as many channels as an image has."""
+        raise NotImplementedError
+
+
+def _constant(values: Tensor, like: Tensor) -> Tensor:
+    """Return a channel (batch, 1, y, x) of one value for each image."""
+    return values.to(like.dtype)[:, None, None, None].expand(-1, 1, *like.shape[-2:])
