@@ -38,8 +38,8 @@ class NAFNetConfig(PlainConfig):
     def published(cls, width: int = 32, channels: int = 3) -> "NAFNetConfig":
         """Return that of the paper: 29.16 million weights at width 32, 115.98 at 64."""
         return cls(
-            channels=channels, level_conditioning=False, phase_width=0.0, direct=True, residual=True,
-            width=width, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2),
+            channels=channels, level_conditioning=False, phase_width=0.0, direct=True,
+            residual=True, width=width, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2),
         )  # fmt: skip
 
 

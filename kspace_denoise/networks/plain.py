@@ -17,9 +17,9 @@ class PlainConfig:
 
     `channels` is 2 for complex images, 1 for magnitudes; `contrasts`, `direct`, `target_level` and
     `phase_width` as for the U-Net. `level_conditioning` gives the network the noise level, as a
-    channel that holds a quarter of its logarithm; `residual` adds the output to the image. Published
-    networks are not told the level, and most are residual; here the skip around the network does
-    as much, with the right gain (`networks/doorway.py`).
+    channel that holds a quarter of its logarithm; `residual` adds the output to the image.
+    Published networks are not told the level, and most are residual; here the skip around the
+    network does as much, with the right gain (`networks/doorway.py`).
     """
 
     channels: int = 2

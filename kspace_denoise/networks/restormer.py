@@ -46,8 +46,8 @@ class RestormerConfig(PlainConfig):
     def published(cls, channels: int = 1) -> "RestormerConfig":
         """Return the network of the paper: 26.11 million weights for grey images."""
         return cls(
-            channels=channels, level_conditioning=False, phase_width=0.0, direct=True, residual=True,
-            width=48, blocks=(4, 6, 6, 8), heads=(1, 2, 4, 8), refinement=4,
+            channels=channels, level_conditioning=False, phase_width=0.0, direct=True,
+            residual=True, width=48, blocks=(4, 6, 6, 8), heads=(1, 2, 4, 8), refinement=4,
         )  # fmt: skip
 
 

@@ -37,8 +37,8 @@ class SwinIRConfig(PlainConfig):
     def published(cls, channels: int = 1) -> "SwinIRConfig":
         """Return the network of the paper: 11.50 million weights for grey images."""
         return cls(
-            channels=channels, level_conditioning=False, phase_width=0.0, direct=True, residual=True,
-            width=180, layers=(6,) * 6, heads=6,
+            channels=channels, level_conditioning=False, phase_width=0.0, direct=True,
+            residual=True, width=180, layers=(6,) * 6, heads=6,
         )  # fmt: skip
 
 
