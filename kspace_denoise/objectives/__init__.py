@@ -7,10 +7,17 @@ from kspace_denoise.objectives.batch import AnyBatch, Batch
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.objectives.diffusion import Diffusion
 from kspace_denoise.objectives.gsure import GSURE
+from kspace_denoise.objectives.neighbor2neighbor import Neighbor2Neighbor
 from kspace_denoise.objectives.noise2noise import Noise2Noise
+from kspace_denoise.objectives.noise2same import Noise2Same
+from kspace_denoise.objectives.noise2score import Noise2Score
+from kspace_denoise.objectives.noise2self import Noise2Self
 from kspace_denoise.objectives.noise2void import Noise2Void
+from kspace_denoise.objectives.noisier2noise import Noisier2Noise
 from kspace_denoise.objectives.objective import Objective
+from kspace_denoise.objectives.recorrupted2recorrupted import Recorrupted2Recorrupted
 from kspace_denoise.objectives.supervised import Supervised
+from kspace_denoise.objectives.sure import SURE
 from kspace_denoise.settings import check_kinds
 
 METHODS: dict[str, type[Objective[Any]]] = {
@@ -18,6 +25,13 @@ METHODS: dict[str, type[Objective[Any]]] = {
     "supervised": Supervised,
     "noise2noise": Noise2Noise,
     "noise2void": Noise2Void,
+    "noise2self": Noise2Self,
+    "noise2same": Noise2Same,
+    "neighbor2neighbor": Neighbor2Neighbor,
+    "noisier2noise": Noisier2Noise,
+    "r2r": Recorrupted2Recorrupted,
+    "sure": SURE,
+    "noise2score": Noise2Score,
     "diffusion": Diffusion,
     "gsure": GSURE,
 }
@@ -58,12 +72,19 @@ __all__ = [
     "C2S",
     "GSURE",
     "METHODS",
+    "SURE",
     "AnyBatch",
     "Batch",
     "Diffusion",
+    "Neighbor2Neighbor",
     "Noise2Noise",
+    "Noise2Same",
+    "Noise2Score",
+    "Noise2Self",
     "Noise2Void",
+    "Noisier2Noise",
     "Objective",
+    "Recorrupted2Recorrupted",
     "Supervised",
     "check_method",
     "make_objective",

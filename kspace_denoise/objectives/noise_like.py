@@ -1,5 +1,7 @@
 """White noise for images, from an explicit generator."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -11,3 +13,10 @@ def noise_like(image: Tensor, generator: torch.Generator) -> Tensor:
     shape = (*image.shape, 2) if image.is_complex() else image.shape
     drawn = torch.randn(shape, generator=generator, device=image.device, dtype=dtype)
     return torch.view_as_complex(drawn) if image.is_complex() else drawn
+
+
+def noise_draws(image: Tensor, count: int, seed: int) -> Iterator[Tensor]:
+    """Yield so many draws of white noise for an image, the same for the same seed."""
+    generator = torch.Generator(image.device).manual_seed(seed)
+    for _ in range(count):
+        yield noise_like(image, generator)

@@ -110,6 +110,7 @@ class Trainer:
         batch = self.images.draw(self.config.batch, self.config.patch, generator)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule(step)
+        parts.objective = self._objective(step)
         loss = parts.gradient(batch.to(self.device), seed)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip, foreach=True)
         if not torch.isfinite(norm):
@@ -118,6 +119,14 @@ class Trainer:
         self._follow(step)
         self._recent.append(loss)
         self.progress.step = step + 1
+
+    def _objective(self, step: int) -> Objective[Any]:
+        """Return the objective of a step: of most methods that of all."""
+        at = getattr(self.objective, "at", None)
+        current: Objective[Any] = (
+            at(step / self.progress.steps) if at and self.progress.steps else self.objective
+        )
+        return current
 
     def _schedule(self, step: int) -> float:
         """Warm up, then fall to zero along a cosine; flat until the run's length is known."""

@@ -1,0 +1,65 @@
+"""Noise2Score: the score of noisy images, and Tweedie's formula (Kim and Ye, NeurIPS 2021)."""
+
+import dataclasses
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.objective import Pair
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise2Score:
+    """Learn how the density of noisy images falls, ∇ log p(y); then x = y + σ² ∇ log p(y).
+
+    The score is R in |u + a R(y + a u)|² with u ~ N(0, 1) and a small (the amortised residual
+    denoising autoencoder of Lim et al., ICML 2020), and here R = (f - ·) / σ², so that f, which the
+    network estimates, is the clean image itself. R is the score of y with noise `a` beside its own:
+    the result is that of the level √(σ² + a²) for noise of σ, a little too smooth.
+
+    `a` is drawn for each image: |N(0, 1)| times a width between `smallest` and `largest`, whose
+    logarithm is uniform. They count in σ; the paper has 0.001 and 0.1 of the largest pixel, and
+    goes from the one to the other in the course of training.
+    """
+
+    smallest: float = 0.1
+    largest: float = 1.0
+
+    pair: ClassVar[Pair] = "nothing"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.smallest <= self.largest:
+            raise ValueError(
+                f"smallest is {self.smallest} and largest {self.largest}, expected positive "
+                "numbers, in units of the noise, the first the smaller"
+            )
+
+    @classmethod
+    def paper(cls) -> "Noise2Score":
+        """Return widths in a ratio of 100, as the paper's."""
+        return cls(smallest=0.01, largest=1.0)
+
+    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return E|u + a R(y + a u)|² per pixel."""
+        noise = batch.noise(generator)
+        added = self.draw(batch.sigma, generator)[:, None, None]
+        noisier = batch.image + added * noise
+        clean: Tensor = network(noisier, batch.sigma, batch.condition)
+        score = (clean - noisier) / batch.sigma[:, None, None] ** 2
+        return (noise + added * score).abs().square().mean()
+
+    def denoise(
+        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
+        """Return f(y, σ) = y + σ² R(y), in one pass."""
+        clean: Tensor = network(x, sigma, condition)
+        return clean
+
+    def draw(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw the level of the noise that is added to each image of level `sigma` (batch,)."""
+        share = torch.rand(sigma.shape, generator=generator, device=sigma.device)
+        width = self.smallest * (self.largest / self.smallest) ** share
+        normal = torch.randn(sigma.shape, generator=generator, device=sigma.device)
+        return sigma * width * normal.abs()

@@ -1,0 +1,54 @@
+"""SURE: an unbiased estimate of the squared error, without the clean image (Stein, 1981)."""
+
+import dataclasses
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.divergence import Derivative, rademacher_like, with_trace
+from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.settings import check_choice
+
+
+@dataclasses.dataclass(frozen=True)
+class SURE:
+    """The squared error |f - x|² of Gaussian noise is |f - y|² - σ² n + 2 σ² div f in the mean.
+
+    n counts real components, two for a complex pixel, and the divergence is the trace over them;
+    it is taken by one random sign per component (Hutchinson), as the central `"difference"` of two
+    calls of the network whose mean is f, or `"exact"` by differentiating twice. As a loss for
+    networks: Soltanayev and Chun, NeurIPS 2018, who take a one-sided difference of N(0, 1).
+    """
+
+    derivative: Derivative = "difference"
+
+    pair: ClassVar[Pair] = "nothing"
+
+    def __post_init__(self) -> None:
+        check_choice("derivative", self.derivative, ("difference", "exact"))
+
+    @classmethod
+    def paper(cls) -> "SURE":
+        """Return the same: Stein's formula leaves nothing to choose."""
+        return cls()
+
+    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return SURE per pixel; a complex pixel counts both components."""
+        probe = rademacher_like(batch.image, generator)
+        clean, trace = with_trace(
+            lambda image: network(image, batch.sigma, batch.condition),
+            batch.image, probe, probe, batch.sigma, self.derivative,
+        )  # fmt: skip
+        variance = batch.sigma[:, None, None] ** 2
+        components = 2 if batch.image.is_complex() else 1
+        error = (clean - batch.image).abs().square()
+        return (error - components * variance + 2 * variance * trace).mean()
+
+    def denoise(
+        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
+        """Return f(y, σ), in one pass."""
+        clean: Tensor = network(x, sigma, condition)
+        return clean
