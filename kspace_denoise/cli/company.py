@@ -20,6 +20,14 @@ NEEDS = {
     "noise2noise": "a second noisy scan of each IN, which did not move: --target FILE, or files "
     "beside IN named like it (brain_rep1.h5, brain_rep2.h5; M4Raw).",
     "noise2void": "single noisy scans whose noise is independent from pixel to pixel.",
+    "noise2self": "as noise2void; hides a grid of pixels, at inference one grid after the other.",
+    "noise2same": "as noise2void; sees all pixels, and is held to change little without some.",
+    "neighbor2neighbor": "as noise2void; of neighbouring pixels one predicts the other.",
+    "noisier2noise": "single noisy scans, whose noise it makes stronger, and halves again.",
+    "r2r": "single noisy scans, of which it makes pairs with independent noise "
+    "(Recorrupted2Recorrupted).",
+    "sure": "single noisy scans, by Stein's unbiased estimate of the error.",
+    "noise2score": "single noisy scans, by the score of their density.",
     "diffusion": "scans that are clean, or nearly: a prior for `reconstruct --method ddrm`, "
     "split-gibbs, dds and pigdm. What noise they hold is learnt as if it were image.",
     "gsure": "k-space, noisy and undersampled by masks that differ from slice to slice: such a "
