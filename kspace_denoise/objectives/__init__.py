@@ -5,6 +5,7 @@ from typing import Any
 
 from kspace_denoise.objectives.batch import AnyBatch, Batch
 from kspace_denoise.objectives.c2s import C2S
+from kspace_denoise.objectives.coil2coil import Coil2Coil
 from kspace_denoise.objectives.diffusion import Diffusion
 from kspace_denoise.objectives.gsure import GSURE
 from kspace_denoise.objectives.neighbor2neighbor import Neighbor2Neighbor
@@ -28,6 +29,7 @@ METHODS: dict[str, type[Objective[Any]]] = {
     "noise2self": Noise2Self,
     "noise2same": Noise2Same,
     "neighbor2neighbor": Neighbor2Neighbor,
+    "coil2coil": Coil2Coil,
     "noisier2noise": Noisier2Noise,
     "r2r": Recorrupted2Recorrupted,
     "sure": SURE,
@@ -75,6 +77,7 @@ __all__ = [
     "SURE",
     "AnyBatch",
     "Batch",
+    "Coil2Coil",
     "Diffusion",
     "Neighbor2Neighbor",
     "Noise2Noise",

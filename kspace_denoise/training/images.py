@@ -108,11 +108,11 @@ class NoisyImages:
         coil maps were referred to, echo times and eddy currents, so there is nothing to learn in
         their difference.
         """
-        chosen = _integers(len(self.images), count, generator)
+        chosen = integers(len(self.images), count, generator)
         images = [self.images[i] for i in chosen]
         side = min(patch, *(min(image.shape) for image in images))
-        numbers = _integers(SYMMETRIES, count, generator)
-        windows = [_window(image.shape, side, generator) for image in images]
+        numbers = integers(SYMMETRIES, count, generator)
+        windows = [window(image.shape, side, generator) for image in images]
 
         def cut(tensors: tuple[Tensor, ...]) -> Tensor:
             return torch.stack(
@@ -181,11 +181,13 @@ def _all_tensors(arrays: tuple[Numpy | None, ...]) -> tuple[Tensor, ...] | None:
     return _tensors(given) if given else None
 
 
-def _integers(below: int, count: int, generator: torch.Generator) -> list[int]:
+def integers(below: int, count: int, generator: torch.Generator) -> list[int]:
+    """Draw `count` whole numbers from 0 on, less than `below`."""
     return [int(i) for i in torch.randint(below, (count,), generator=generator)]
 
 
-def _window(shape: torch.Size, side: int, generator: torch.Generator) -> tuple[slice, slice]:
-    top = _integers(shape[0] - side + 1, 1, generator)[0]
-    left = _integers(shape[1] - side + 1, 1, generator)[0]
+def window(shape: torch.Size, side: int, generator: torch.Generator) -> tuple[slice, slice]:
+    """Draw where a square crop of an image lies."""
+    top = integers(shape[0] - side + 1, 1, generator)[0]
+    left = integers(shape[1] - side + 1, 1, generator)[0]
     return slice(top, top + side), slice(left, left + side)

@@ -12,10 +12,11 @@ import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import differentiate_twice
-from kspace_denoise.objectives import C2S, GSURE, Diffusion, Objective, make_objective
+from kspace_denoise.objectives import C2S, GSURE, Coil2Coil, Diffusion, Objective, make_objective
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import Stage, check_stage
+from kspace_denoise.training.coils import CoilImages, training_coils
 from kspace_denoise.training.config import Domain, TrainConfig
 from kspace_denoise.training.examples import training_examples
 from kspace_denoise.training.images import NoisyImages
@@ -127,6 +128,8 @@ def _gathered(
     of_kspace = isinstance(objective, GSURE) or domain == "svd"
     if not of_kspace:
         subjects = known_subjects(subjects, recipe)
+        if isinstance(objective, Coil2Coil):
+            return _gathered_coils(objective, subjects, recipe)
         return NoisyImages.from_examples(training_examples(subjects, recipe))
     if recipe.stage != "after-sense" or recipe.vst or recipe.regularisation:
         raise ValueError(
@@ -145,6 +148,20 @@ def _gathered(
         found = Measurements.collect(training_measurements(subjects, recipe.calibration))
         return found.with_density()
     return Spectra.collect(training_spectra(subjects))
+
+
+def _gathered_coils(objective: Coil2Coil, subjects: list[Subject], recipe: Recipe) -> CoilImages:
+    """Return the coil images that Coil2Coil learns from.
+
+    Raises:
+        ValueError: as `training_coils`, or if it is asked for what it cannot do.
+    """
+    if recipe.stage != "after-sense" or any(subject.contrasts for subject in subjects):
+        raise ValueError(
+            "coil2coil learns the image of all coils, and no other contrasts: leave stage at "
+            "'after-sense', and contrasts out"
+        )
+    return CoilImages.collect(training_coils(subjects, recipe), objective)
 
 
 def check_svd(objective: Objective[Any]) -> None:
@@ -226,7 +243,7 @@ def _fit_to_data(
 ) -> tuple[Objective[Any], TrainConfig]:
     """Take from the images what an objective takes from them, and note it in the config."""
     fit = getattr(objective, "fit", None)
-    if fit is None or isinstance(images, SpectralImages):
+    if fit is None or isinstance(images, (SpectralImages, CoilImages)):
         return objective, config
     known = images.images if isinstance(images, NoisyImages) else images.largest_noise
     fitted: Objective[Any] = fit(known)

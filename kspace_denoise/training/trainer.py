@@ -14,6 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from kspace_denoise.objectives import Objective
 from kspace_denoise.training.checkpoint import differences, read_tensors, write_tensors
+from kspace_denoise.training.coils import CoilImages
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.curve import DIVERGED, ends, going_well, has_fallen, usual
 from kspace_denoise.training.images import NoisyImages
@@ -22,7 +23,7 @@ from kspace_denoise.training.parts import Parts, mixed_seed
 from kspace_denoise.training.spectra import Spectra
 from kspace_denoise.training.spectral_images import SpectralImages
 
-TrainingData = NoisyImages | Spectra | Measurements | SpectralImages
+TrainingData = NoisyImages | CoilImages | Spectra | Measurements | SpectralImages
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""
