@@ -11,7 +11,7 @@ import click
 
 from kspace_denoise import formats, recon
 from kspace_denoise.arrays import Array, to_numpy
-from kspace_denoise.cli.group import ExampleCommand
+from kspace_denoise.cli.group import ExampleCommand, is_first_process
 from kspace_denoise.scan import Numpy, Scan
 from kspace_denoise.stages import KnownNoise, known_noise, shape_from_scan
 
@@ -242,8 +242,9 @@ def terminal_size() -> dict[str, int]:
 
 
 def note(message: str) -> None:
-    """Tell the user something on stderr that is no error."""
-    click.echo(f"note: {message}", err=True)
+    """Tell the user something on stderr that is no error; of several processes the first does."""
+    if is_first_process():
+        click.echo(f"note: {message}", err=True)
 
 
 def command_line() -> str:

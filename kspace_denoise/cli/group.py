@@ -185,12 +185,18 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         ctx.exit()
 
 
+def is_first_process() -> bool:
+    """Return whether this process speaks for those that torchrun has started, or is alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
 def _warnings_as_notes() -> Iterator[None]:
     """Show a warning as one line on stderr, without the place in the code."""
 
     def show(message: Warning | str, *_: Any) -> None:
-        click.echo("warning: " + " ".join(str(message).split()), err=True)
+        if is_first_process():
+            click.echo("warning: " + " ".join(str(message).split()), err=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = show  # type: ignore[assignment]

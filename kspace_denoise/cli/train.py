@@ -48,6 +48,7 @@ from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
 from kspace_denoise.training.checkpoint import read_tensors
 from kspace_denoise.training.config import DOMAINS, TrainConfig
+from kspace_denoise.training.processes import torchrun
 from kspace_denoise.training.train import FOLLOWS, check_svd
 from kspace_denoise.training.train import train as train_denoiser
 
@@ -150,22 +151,25 @@ def train(
     contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma, clean) for p in seen}
     checkpoint, done = _checkpoint(out, resume)
     note(_budget(config, device, done))
-    denoiser = train_denoiser(
-        method,
-        [contents[p] for p in sources],
-        stage,  # type: ignore[arg-type]
-        config,
-        seed,
-        targets=[contents[p] for p in goals] or None,
-        contrasts=[[contents[p] for p in paths] for paths in others] if contrasts else None,
-        start=beginning,
-        device=device,
-        checkpoint=checkpoint,
-        resume=resume,
-        calibration=calibration,
-        regularisation=penalty,
-        report=training_progress(f"{method} {stage}", done),
-    )
+    with torchrun(device) as processes:
+        denoiser = train_denoiser(
+            method,
+            [contents[p] for p in sources],
+            stage,  # type: ignore[arg-type]
+            config,
+            seed,
+            targets=[contents[p] for p in goals] or None,
+            contrasts=[[contents[p] for p in paths] for paths in others] if contrasts else None,
+            start=beginning,
+            device=device,
+            checkpoint=checkpoint,
+            resume=resume,
+            calibration=calibration,
+            regularisation=penalty,
+            report=training_progress(f"{method} {stage}", done) if processes.first else None,
+        )
+    if not processes.first:
+        return
     denoiser.record["provenance"] = provenance.record(
         command_line(),
         [path for path in (*files, noise_file, config_file, start) if path is not None],

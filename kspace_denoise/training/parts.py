@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives import AnyBatch, Objective
+from kspace_denoise.training.processes import added_up, joined
 
 
 class Parts:
     """Compute gradients in `count` parts; a context manager, as it holds threads.
 
-    On a GPU a batch is one part, computed in bfloat16 where autocast deems that safe.
+    On a GPU the batch of a single process is one part, computed in bfloat16 where autocast deems
+    that safe. Several processes take some of the parts each.
     """
 
     def __init__(
@@ -26,7 +28,8 @@ class Parts:
     ) -> None:
         self.network, self.objective = network, objective
         self.device = torch.device(device).type
-        self.count = count if self.device == "cpu" else 1
+        self.processes = joined()
+        self.count = count if self.device == "cpu" or self.processes.total > 1 else 1
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self._threads = torch.get_num_threads()
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
@@ -55,12 +58,23 @@ class Parts:
         seeds = [mixed_seed(seed, 1 + number) for number in range(len(pieces))]
         shares = [len(piece) / len(batch) for piece in pieces]
         run = map if self._pool is None else self._pool.map
-        losses, gradients = zip(*run(self._part, pieces, seeds, shares), strict=True)
+        own = (self.processes.own(x) for x in (pieces, seeds, shares))
+        losses, gradients = zip(*run(self._part, *own), strict=True)
         for parameter, *terms in zip(self.parameters, *gradients, strict=True):
             parameter.grad = torch.zeros_like(parameter)  # laid out as the fused optimiser needs
             for term in terms:
                 parameter.grad += term
-        return torch.stack(losses).sum()
+        return self._added_up(torch.stack(losses).sum())
+
+    def _added_up(self, loss: Tensor) -> Tensor:
+        """Add up gradients and loss over all processes; return the loss."""
+        if self.processes.total == 1:
+            return loss
+        grads = [p.grad for p in self.parameters if p.grad is not None]
+        *sums, total = added_up([*grads, loss])
+        for gradient, whole in zip(grads, sums, strict=True):
+            gradient.copy_(whole)
+        return total
 
     def _part(self, batch: AnyBatch, seed: int, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
         generator = torch.Generator(batch.device).manual_seed(seed)

@@ -20,6 +20,7 @@ from kspace_denoise.training.curve import DIVERGED, ends, going_well, has_fallen
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements
 from kspace_denoise.training.parts import Parts, mixed_seed
+from kspace_denoise.training.processes import check_alike, check_shares, joined, told_by_first
 from kspace_denoise.training.spectra import Spectra
 from kspace_denoise.training.spectral_images import SpectralImages
 
@@ -84,6 +85,8 @@ class Trainer:
             TrainingDivergedError: if a gradient is not finite or the loss explodes; the message
                 says whether a lower learning rate may go on from the checkpoint.
         """
+        check_alike(self.identity())
+        check_shares(self.config.parts, self.config.batch)
         self.network.train()
         with Parts(self._compiled, self.objective, self.device, self.config.parts) as parts:
             self._run(parts, report)
@@ -149,7 +152,8 @@ class Trainer:
         done = self.progress.step
         if self.config.steps is None and done % STEPS_TO_PLAN == 0:
             left = 60 * self.config.minutes - self.progress.seconds
-            self.progress.steps = done + max(0, int(left * done / self.progress.seconds))
+            planned = done + max(0, int(left * done / self.progress.seconds))
+            self.progress.steps = told_by_first(planned)
 
     def _log(self) -> None:
         if not self._recent:
@@ -190,6 +194,8 @@ class Trainer:
         if self.checkpoint is None:
             return
         self._kept = self.progress.step
+        if not joined().first:
+            return
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
