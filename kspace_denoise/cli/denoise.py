@@ -30,6 +30,7 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
+from kspace_denoise.cli.folders import of_folders
 from kspace_denoise.cli.image_noise import (
     Sigma,
     check_sigma_use,
@@ -80,6 +81,7 @@ kspace-denoise denoise magnitudes.h5 clean.h5 --model wavelet --sigma estimate -
 @noise_option()
 @readout_option()
 @device_option()
+@of_folders()
 def denoise(
     source: Path,
     output: Path,
@@ -99,7 +101,7 @@ def denoise(
     readout: int | None,
     device: str,
 ) -> None:
-    """Denoise the scan IN and write the images to OUT.
+    """Denoise the scan IN and write the images to OUT; of a folder IN every file, to a folder OUT.
 
     Writes the complex image as `reconstruction`, in the unit of the raw data, with the noisy image
     it came from (`noisy`) and that image's noise map (`noisy_sigma`) beside it. The noise left in

@@ -31,6 +31,7 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
+from kspace_denoise.cli.folders import of_folders
 from kspace_denoise.cli.methods import (
     METHODS,
     SAMPLERS,
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
 @readout_option()
 @seed_option()
 @device_option()
+@of_folders()
 def reconstruct(
     source: Path,
     output: Path,
@@ -104,7 +106,7 @@ def reconstruct(
     device: str,
     **options: Any,
 ) -> None:
-    """Reconstruct images from the k-space of IN and write them to OUT.
+    """Reconstruct images from the k-space of IN and write them to OUT; IN and OUT may be folders.
 
     `sense` and `adaptive` write the complex image as `reconstruction` with its noise map as
     `noise_sigma` (standard deviation per real component) beside it; `l1-wavelet` and `tv` have a

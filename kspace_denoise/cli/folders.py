@@ -1,0 +1,65 @@
+"""A folder where a file is expected: the command runs for every file in it."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kspace_denoise.cli.common import Decorator, note
+from kspace_denoise.formats.hdf5 import SUFFIXES
+
+
+def of_folders() -> Decorator:
+    """Let IN be a folder, and OUT one: every file of IN becomes one of its name in OUT.
+
+    Of the processes that torchrun has started each takes some of the files.
+    """
+    option = click.option(
+        "--resume",
+        is_flag=True,
+        help="Where IN is a folder: leave out files that are in OUT already.",
+    )
+
+    def decorate(run: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(run)
+        def each(source: Path, output: Path, resume: bool, **options: Any) -> None:
+            if not source.is_dir():
+                if resume:
+                    raise click.UsageError(f"--resume is for folders, and {source} is none")
+                run(source=source, output=output, **options)
+                return
+            if options.get("report"):
+                raise click.UsageError(f"--report shows one scan, and {source} is a folder")
+            for one, other in _pairs(source, output, resume):
+                run(source=one, output=other, **options)
+
+        return option(each)
+
+    return decorate
+
+
+def _pairs(source: Path, output: Path, resume: bool) -> list[tuple[Path, Path]]:
+    """Return the files that this process takes, and where the result of each goes.
+
+    Raises:
+        ValueError: if OUT is a file, or IN holds none to read.
+    """
+    files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(
+            f"{source} holds no file to read: expected names that end in {' or '.join(SUFFIXES)}"
+        )
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{source} is a folder and {output} a file: expected a folder for OUT")
+    if output.exists() and output.samefile(source):
+        raise ValueError(f"{output} is also the input; give the output another name")
+    output.mkdir(exist_ok=True)
+    pairs = [(path, output / path.name) for path in files]
+    left = [pair for pair in pairs if not (resume and pair[1].exists())]
+    if len(left) < len(pairs):
+        note(f"{len(pairs) - len(left)} of {len(pairs)} files are in {output} already")
+    rank, count = (int(os.environ.get(name, n)) for name, n in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    return left[rank::count]

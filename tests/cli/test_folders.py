@@ -1,0 +1,77 @@
+"""A folder of scans in, a folder of images out."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kspace_denoise import formats
+from tests.cli.runner import fail, files_in, succeed
+
+ADAPTIVE = ("--method", "adaptive", "--calibration", 12, "--device", "cpu")
+
+
+@pytest.fixture
+def folder(scan_file: Path, tmp_path: Path) -> Path:
+    found = tmp_path / "scans"
+    found.mkdir()
+    for name in ("anna.h5", "bert.h5", "carl.H5"):
+        shutil.copy(scan_file, found / name)
+    (found / "notes.txt").write_text("not a scan")
+    return found
+
+
+def test_every_file_becomes_one_of_its_name(folder: Path, scan_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "images"
+    said = succeed("reconstruct", folder, out, *ADAPTIVE).stdout
+    assert files_in(out) == ["anna.h5", "bert.h5", "carl.H5"]
+    assert said.count("2 slices, 40 x 32") == 3
+    succeed("reconstruct", scan_file, tmp_path / "one.h5", *ADAPTIVE)
+    one, same = formats.read(tmp_path / "one.h5"), formats.read(out / "bert.h5")
+    assert (one.data == same.data).all()
+    clean = tmp_path / "clean"
+    succeed("denoise", folder, clean, "--model", "wavelet", "--calibration", 12, "--device", "cpu")
+    assert files_in(clean) == files_in(out)
+
+
+def test_what_is_done_is_left_out_on_request(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "images"
+    succeed("reconstruct", folder, out, *ADAPTIVE)
+    (out / "bert.h5").unlink()
+    before = (out / "anna.h5").stat().st_mtime_ns
+    said = succeed("reconstruct", folder, out, *ADAPTIVE, "--resume")
+    assert f"2 of 3 files are in {out} already" in said.stderr
+    assert said.stdout.count("2 slices") == 1
+    assert (out / "anna.h5").stat().st_mtime_ns == before
+
+
+def test_processes_share_the_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = []
+    for rank in (0, 1):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", str(rank))
+        out = tmp_path / f"images{rank}"
+        succeed("reconstruct", folder, out, *ADAPTIVE)
+        shares.append(files_in(out))
+    assert shares == [["anna.h5", "carl.H5"], ["bert.h5"]]
+
+
+def test_what_is_no_folder_of_scans_is_refused(
+    folder: Path, scan_file: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "holds no file to read: expected names that end in .h5" in fail(
+        "reconstruct", empty, tmp_path / "out", *ADAPTIVE
+    )
+    assert "is a folder and" in fail("reconstruct", folder, scan_file, *ADAPTIVE)
+    assert "is also the input" in fail("reconstruct", folder, folder, *ADAPTIVE)
+    shown = ("--report", tmp_path / "report")
+    assert "--report shows one scan" in fail(
+        "reconstruct", folder, tmp_path / "out", *ADAPTIVE, *shown
+    )
+    assert "--resume is for folders" in fail(
+        "reconstruct", scan_file, tmp_path / "x.h5", *ADAPTIVE, "--resume"
+    )
