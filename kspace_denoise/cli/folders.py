@@ -50,7 +50,8 @@ def _pairs(source: Path, output: Path, resume: bool) -> list[tuple[Path, Path]]:
     files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(
-            f"{source} holds no file to read: expected names that end in {' or '.join(SUFFIXES)}"
+            f"{source} is a folder and holds no file to read: expected names that end in "
+            f"{' or '.join(SUFFIXES)}"
         )
     if output.exists() and not output.is_dir():
         raise ValueError(f"{source} is a folder and {output} a file: expected a folder for OUT")

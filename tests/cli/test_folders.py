@@ -63,7 +63,7 @@ def test_what_is_no_folder_of_scans_is_refused(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "holds no file to read: expected names that end in .h5" in fail(
+    assert "is a folder and holds no file to read: expected names that end in .h5" in fail(
         "reconstruct", empty, tmp_path / "out", *ADAPTIVE
     )
     assert "is a folder and" in fail("reconstruct", folder, scan_file, *ADAPTIVE)
