@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.objectives.one_pass import OnePass
 from kspace_denoise.objectives.two_groups import TwoGroups
 
 
 @dataclasses.dataclass(frozen=True)
-class Coil2Coil:
+class Coil2Coil(OnePass):
     """Two images of the same object from two groups of coils, whose noise is independent.
 
     With u_J = Σ_J s̄ c / √P_J and P_J = Σ_J |s|² over a group J of whitened coil images c with maps
@@ -48,10 +49,3 @@ class Coil2Coil:
         """Return |√(P_K / P_J) f(u_J, σ) - u_K|² per pixel, both components together."""
         clean: Tensor = network(batch.image, batch.sigma, batch.condition)
         return (batch.ratio * clean - batch.other).abs().square().mean()
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(u, σ) of the image of all coils, in one pass."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.objectives.one_pass import OnePass
 
 _PAIRS = torch.tensor([(0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2)])
 """Pixels of a cell of 2 x 2 that share an edge, in both orders; 0 1 above 2 3."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Neighbor2Neighbor:
+class Neighbor2Neighbor(OnePass):
     """Draw two neighbours from every cell of 2 x 2 pixels: two images of half the size, g₁ and g₂.
 
     ```text
@@ -67,13 +68,6 @@ class Neighbor2Neighbor:
             between = drawn(clean, first) - drawn(clean, second)
             total = total + self.weight * (apart - between).abs().square().mean()
         return total
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(y, σ), in one pass at full size."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean
 
     def choose(
         self, shape: torch.Size, generator: torch.Generator, device: torch.device

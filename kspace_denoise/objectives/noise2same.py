@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.blind import from_around
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.objectives.one_pass import OnePass
 
 
 @dataclasses.dataclass(frozen=True)
-class Noise2Same:
+class Noise2Same(OnePass):
     """|f(y) - y|², and how much f(y) changes at pixels that are hidden.
 
     For noise of level σ, independent from component to component and of mean zero,
@@ -65,10 +66,3 @@ class Noise2Same:
         weight = 2 * batch.sigma.mean() if self.weight is None else self.weight
         total: Tensor = error + components * weight * spread
         return total
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(y, σ), in one pass."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean

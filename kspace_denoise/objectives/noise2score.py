@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.objectives.one_pass import OnePass
 
 
 @dataclasses.dataclass(frozen=True)
-class Noise2Score:
+class Noise2Score(OnePass):
     """Learn how the density of noisy images falls, ∇ log p(y); then x = y + σ² ∇ log p(y).
 
     The score is R in |u + a R(y + a u)|² with u ~ N(0, 1) and a small (the amortised residual
@@ -49,13 +50,6 @@ class Noise2Score:
         clean: Tensor = network(noisier, batch.sigma, batch.condition)
         score = (clean - noisier) / batch.sigma[:, None, None] ** 2
         return (noise + added * score).abs().square().mean()
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(y, σ) = y + σ² R(y), in one pass."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean
 
     def draw(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """Draw the level of the noise that is added to each image of level `sigma` (batch,)."""

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.objectives.one_pass import OnePass
 
 
 @dataclasses.dataclass(frozen=True)
-class Noise2Void:
+class Noise2Void(OnePass):
     """Hide some pixels behind values from nearby, and predict what was there.
 
     Noise that is independent from pixel to pixel cannot be predicted, so that the minimiser is
@@ -59,13 +60,6 @@ class Noise2Void:
         predicted: Tensor = network(hidden, batch.sigma, batch.condition)
         error = (predicted[at] - batch.image[at]).abs().square()
         return error.sum() / max(1, len(error))
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(y, σ): one plain pass, nothing hidden."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean
 
     def choose(
         self, shape: torch.Size, generator: torch.Generator, device: torch.device

@@ -1,7 +1,6 @@
 """Noisier2Noise: predict the noisy image from a noisier one (Moran et al., CVPR 2020)."""
 
 import dataclasses
-import math
 from typing import ClassVar
 
 import torch
@@ -9,11 +8,12 @@ from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.noise_like import noise_draws
+from kspace_denoise.objectives.noisier import Noisier
 from kspace_denoise.objectives.objective import Pair
 
 
 @dataclasses.dataclass(frozen=True)
-class Noisier2Noise:
+class Noisier2Noise(Noisier):
     """Add noise of α times the level to an image, and predict the image from that.
 
     With Z = Y + α M the minimiser is f = E[Y | Z], which splits the noise between both: the clean
@@ -24,17 +24,7 @@ class Noisier2Noise:
     from `seed`.
     """
 
-    alpha: float = 1.0
-    draws: int = 8
-    seed: int = 0
-
     pair: ClassVar[Pair] = "nothing"
-
-    def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise ValueError(f"alpha is {self.alpha}, expected a positive number")
-        if self.draws < 1:
-            raise ValueError(f"draws is {self.draws}, expected 1 or more")
 
     @classmethod
     def paper(cls) -> "Noisier2Noise":
@@ -59,7 +49,3 @@ class Noisier2Noise:
             halfway = network(noisier, self.level(sigma), condition)
             total += ((1 + power) * halfway - noisier) / power
         return total / self.draws
-
-    def level(self, sigma: Tensor) -> Tensor:
-        """Return the noise level of what the network sees."""
-        return sigma * math.hypot(1, self.alpha)

@@ -1,7 +1,6 @@
 """Recorrupted2Recorrupted: a pair with independent noise from an image (Pang et al., CVPR 2021)."""
 
 import dataclasses
-import math
 from typing import ClassVar
 
 import torch
@@ -9,11 +8,12 @@ from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.noise_like import noise_draws
+from kspace_denoise.objectives.noisier import Noisier
 from kspace_denoise.objectives.objective import Pair
 
 
 @dataclasses.dataclass(frozen=True)
-class Recorrupted2Recorrupted:
+class Recorrupted2Recorrupted(Noisier):
     """Add noise to an image, and take the same noise off for its target.
 
     With n like the noise of y, of level σ, y + α n and y - n / α have noise whose covariance is
@@ -26,16 +26,7 @@ class Recorrupted2Recorrupted:
     """
 
     alpha: float = 0.5
-    draws: int = 8
-    seed: int = 0
-
     pair: ClassVar[Pair] = "nothing"
-
-    def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise ValueError(f"alpha is {self.alpha}, expected a positive number")
-        if self.draws < 1:
-            raise ValueError(f"draws is {self.draws}, expected 1 or more")
 
     @classmethod
     def paper(cls) -> "Recorrupted2Recorrupted":
@@ -59,7 +50,3 @@ class Recorrupted2Recorrupted:
             noisier = x + self.alpha * sigma[:, None, None] * noise
             total += network(noisier, self.level(sigma), condition)
         return total / self.draws
-
-    def level(self, sigma: Tensor) -> Tensor:
-        """Return the noise level of what the network sees."""
-        return sigma * math.hypot(1, self.alpha)

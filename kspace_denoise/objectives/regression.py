@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from kspace_denoise.objectives.batch import Batch
+from kspace_denoise.objectives.one_pass import OnePass
 
 
-class Regression:
+class Regression(OnePass):
     """The squared error of f(y, σ) against `batch.pair`, whose minimiser is E[pair | y].
 
     A frozen dataclass that derives from it says what the pair is, and so what is learnt.
@@ -31,10 +32,3 @@ class Regression:
             )
         predicted: Tensor = network(batch.image, batch.sigma, batch.condition)
         return (predicted - batch.pair).abs().square().mean()
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(y, σ), in one pass."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.divergence import Derivative, rademacher_like, with_trace
 from kspace_denoise.objectives.objective import Pair
+from kspace_denoise.objectives.one_pass import OnePass
 from kspace_denoise.settings import check_choice
 
 
 @dataclasses.dataclass(frozen=True)
-class SURE:
+class SURE(OnePass):
     """The squared error |f - x|² of Gaussian noise is |f - y|² - σ² n + 2 σ² div f in the mean.
 
     n counts real components, two for a complex pixel, and the divergence is the trace over them;
@@ -45,10 +46,3 @@ class SURE:
         components = 2 if batch.image.is_complex() else 1
         error = (clean - batch.image).abs().square()
         return (error - components * variance + 2 * variance * trace).mean()
-
-    def denoise(
-        self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        """Return f(y, σ), in one pass."""
-        clean: Tensor = network(x, sigma, condition)
-        return clean
