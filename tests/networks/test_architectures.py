@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import kspace_denoise as kd
 from kspace_denoise import load
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import (
@@ -20,6 +21,7 @@ from kspace_denoise.networks.swinir import displacements, images, shifted_masks,
 from kspace_denoise.objectives import make_objective
 from kspace_denoise.training.config import TrainConfig
 from tests.networks.test_unet import randomised
+from tests.training.scans import TINY, scan
 
 OTHERS = [name for name in ARCHITECTURES if name != "unet"]
 PUBLISHED = {  # millions of weights: the papers' own numbers, methods.md 8 and fastMRI's
@@ -97,6 +99,14 @@ def test_a_residual_network_adds_to_the_image(name):
     for residual in (True, False):
         network = build(network_config({"architecture": name, "residual": residual}))
         torch.testing.assert_close(network(x, level), x if residual else 0 * x)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_network_learns(name):
+    """Forty steps lower the loss clearly; an untrained network is linear shrinkage."""
+    config = TINY.replace(network=network_config({"architecture": name}), steps=40, patch=24)
+    losses = [loss for _, loss in kd.train("c2s", scan(), config=config).record["losses"]]
+    assert losses[-1] < 0.95 * losses[0]
 
 
 def test_attention_is_the_same_fused_or_not():
