@@ -100,6 +100,8 @@ def resolve_device(name: str) -> str:
     import torch
 
     if torch.cuda.is_available():
+        if "LOCAL_RANK" in os.environ:  # torchrun: a GPU of its own for each process
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         return "cuda"
     if name == "cuda":
         raise ValueError("--device cuda: no usable CUDA device here; use --device cpu or auto")

@@ -24,7 +24,7 @@ NEEDS = {
     "noise2same": "as noise2void; sees all pixels, and is held to change little without some.",
     "neighbor2neighbor": "as noise2void; of neighbouring pixels one predicts the other.",
     "coil2coil": "fully sampled scans of two or more coils, some of which predict the others.",
-    "noisier2noise": "single noisy scans, whose noise it makes stronger, and halves again.",
+    "noisier2noise": "single noisy scans, to which it adds noise, and which it predicts from that.",
     "r2r": "single noisy scans, of which it makes pairs with independent noise "
     "(Recorrupted2Recorrupted).",
     "sure": "single noisy scans, by Stein's unbiased estimate of the error.",

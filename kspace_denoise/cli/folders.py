@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kspace_denoise.cli.common import Decorator, note
+from kspace_denoise.cli.group import is_first_process
 from kspace_denoise.formats.hdf5 import SUFFIXES
 
 
@@ -29,10 +30,13 @@ def of_folders() -> Decorator:
             if not source.is_dir():
                 if resume:
                     raise click.UsageError(f"--resume is for folders, and {source} is none")
-                run(source=source, output=output, **options)
+                if is_first_process():
+                    run(source=source, output=output, **options)
                 return
-            if options.get("report"):
-                raise click.UsageError(f"--report shows one scan, and {source} is a folder")
+            for name in ("report", "contrasts"):
+                if options.get(name):
+                    word = name.removesuffix("s")
+                    raise click.UsageError(f"--{word} is for one scan, and {source} is a folder")
             for one, other in _pairs(source, output, resume):
                 run(source=one, output=other, **options)
 

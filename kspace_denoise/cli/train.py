@@ -182,10 +182,15 @@ def train(
         calibration=calibration,
         penalty=penalty,
     )
+    _write(denoiser, out, checkpoint, start is None)
+
+
+def _write(denoiser: Denoiser, out: Path, checkpoint: Path, anew: bool) -> None:
+    """Write the denoiser, remove its checkpoint, and tell how training went."""
     denoiser.save(out)
     checkpoint.unlink()
-    if start is None:
-        note_nothing_learnt(denoiser.record["losses"], config)
+    if anew:
+        note_nothing_learnt(denoiser.record["losses"], denoiser.config)
     click.echo(f"{out}: {_outcome(denoiser)}")
 
 

@@ -3,6 +3,7 @@
 The noise level, its share to leave in, and other contrasts come as further channels of the input.
 """
 
+import abc
 import dataclasses
 
 import torch
@@ -43,7 +44,7 @@ class PlainConfig:
         return images + int(self.level_conditioning) + int(self.target_level)
 
 
-class PlainNetwork(nn.Module):
+class PlainNetwork(nn.Module, abc.ABC):
     """`network(x, noise_level, condition, target) -> y`, real channels (batch, channels, y, x).
 
     Any size: reflected up to a multiple of `multiple`, cropped on the way out. A network derives
@@ -85,9 +86,9 @@ class PlainNetwork(nn.Module):
         leave = nn.Conv2d(width, self.config.channels, kernel, padding=kernel // 2, bias=bias)
         return leave if self.config.direct else zeroed(leave)
 
+    @abc.abstractmethod
     def body(self, x: Tensor) -> Tensor:
         """Map padded inputs to as many channels as an image has."""
-        raise NotImplementedError
 
 
 def _constant(values: Tensor, like: Tensor) -> Tensor:

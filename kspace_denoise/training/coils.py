@@ -14,7 +14,6 @@ from kspace_denoise.objectives.coil2coil import Coil2Coil
 from kspace_denoise.objectives.two_groups import TwoGroups
 from kspace_denoise.scan import Scan
 from kspace_denoise.stages import (
-    check_sampling,
     coil_sigma,
     in_snr_units,
     known_noise,
@@ -122,7 +121,11 @@ def training_coils(subjects: Iterable[Subject], recipe: Recipe) -> Iterator[Coil
                 f"coil2coil lets some coils predict others, and scan {number} has only one, or is "
                 "images: train c2s, which needs none"
             )
-        check_sampling(scan.mask, "before-sense")
+        if scan.mask is not None and not np.all(scan.mask):
+            raise ValueError(
+                f"coil2coil compares the images of coils, and scan {number} is undersampled: they "
+                "alias; train c2s, or gsure, which learn from undersampled scans"
+            )
         noise = known_noise(scan)
         for index in range(len(scan.kspace)):
             kspace = scan.kspace[index]

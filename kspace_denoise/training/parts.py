@@ -35,7 +35,8 @@ class Parts:
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
-        workers = min(self.count, self._threads)
+        own = -(-self.count // self.processes.total)
+        workers = min(own, self._threads) if self.device == "cpu" else 1
         if workers > 1:
             self._pool = concurrent.futures.ThreadPoolExecutor(
                 workers, initializer=torch.set_num_threads, initargs=(self._threads // workers,)

@@ -156,10 +156,14 @@ def _gathered_coils(objective: Coil2Coil, subjects: list[Subject], recipe: Recip
     Raises:
         ValueError: as `training_coils`, or if it is asked for what it cannot do.
     """
-    if recipe.stage != "after-sense" or any(subject.contrasts for subject in subjects):
+    if (
+        recipe.stage != "after-sense"
+        or recipe.regularisation
+        or any(subject.contrasts for subject in subjects)
+    ):
         raise ValueError(
             "coil2coil learns the image of all coils, and no other contrasts: leave stage at "
-            "'after-sense', and contrasts out"
+            "'after-sense', and contrasts and the penalty of SENSE out"
         )
     return CoilImages.collect(training_coils(subjects, recipe), objective)
 

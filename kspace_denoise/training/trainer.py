@@ -125,11 +125,14 @@ class Trainer:
         self.progress.step = step + 1
 
     def _objective(self, step: int) -> Objective[Any]:
-        """Return the objective of a step: of most methods that of all."""
+        """Return the objective of a step: of most methods that of all.
+
+        Until the run's length is known it is the beginning.
+        """
         at = getattr(self.objective, "at", None)
-        current: Objective[Any] = (
-            at(step / self.progress.steps) if at and self.progress.steps else self.objective
-        )
+        if at is None:
+            return self.objective
+        current: Objective[Any] = at(step / self.progress.steps if self.progress.steps else 0.0)
         return current
 
     def _schedule(self, step: int) -> float:

@@ -69,9 +69,11 @@ def test_what_is_no_folder_of_scans_is_refused(
     assert "is a folder and" in fail("reconstruct", folder, scan_file, *ADAPTIVE)
     assert "is also the input" in fail("reconstruct", folder, folder, *ADAPTIVE)
     shown = ("--report", tmp_path / "report")
-    assert "--report shows one scan" in fail(
+    assert "--report is for one scan" in fail(
         "reconstruct", folder, tmp_path / "out", *ADAPTIVE, *shown
     )
+    words = ("denoise", folder, tmp_path / "out", "--model", "wavelet")
+    assert "--contrast is for one scan" in fail(*words, "--contrast", scan_file)
     assert "--resume is for folders" in fail(
         "reconstruct", scan_file, tmp_path / "x.h5", *ADAPTIVE, "--resume"
     )

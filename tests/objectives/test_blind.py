@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 from kspace_denoise.objectives import Batch, Neighbor2Neighbor, Noise2Same, Noise2Self
 from kspace_denoise.objectives.blind import from_around
 from kspace_denoise.objectives.neighbor2neighbor import drawn
+from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.trainer import Trainer
 from tests.objectives.toys import Gain, Neighbours, best_gain, correlated_rows, gaussian
 
 
@@ -174,6 +178,11 @@ def test_the_weight_grows_in_the_course_of_training():
     objective = Neighbor2Neighbor.paper()
     assert objective.at(0.0).weight == 0
     assert objective.at(0.25) == dataclasses.replace(objective, weight=0.5)
+    data = NoisyImages.from_arrays([np.ones((4, 4), np.complex64)])
+    trainer = Trainer(nn.Linear(1, 1), objective, data, TrainConfig())
+    assert trainer._objective(0).weight == 0  # of minutes, whose steps are not known yet
+    trainer.progress.steps = 8
+    assert trainer._objective(6).weight == 1.5
     constant = Neighbor2Neighbor(ramp=False)
     assert constant.at(0.25) is constant
 

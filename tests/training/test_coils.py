@@ -119,12 +119,14 @@ def test_what_has_no_coils_to_compare_is_refused():
     for source, message in (
         (one_coil, "scan 0 has only one, or is images"),
         (magnitudes(), "scan 0 has only one, or is images"),
-        (undersampled, "needs fully sampled k-space"),
+        (undersampled, "scan 0 is undersampled: they alias"),
     ):
         with pytest.raises(ValueError, match=message):
             kd.train("coil2coil", source, config=TINY)
-    with pytest.raises(ValueError, match="leave stage at 'after-sense', and contrasts out"):
+    with pytest.raises(ValueError, match="leave stage at 'after-sense', and contrasts and the"):
         kd.train("coil2coil", scan(), "before-sense", config=TINY)
+    with pytest.raises(ValueError, match="the penalty of SENSE out"):
+        kd.train("coil2coil", scan(), config=TINY, regularisation=0.1)
     with pytest.raises(ValueError, match="smallest is 1, expected a share of the coils"):
         Coil2Coil(smallest=1)
     with pytest.raises(ValueError, match="every slice is blank"):
