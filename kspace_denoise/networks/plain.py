@@ -9,33 +9,20 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
+from kspace_denoise.networks.common import CommonConfig
 from kspace_denoise.networks.layers import pad, zeroed
 
 
 @dataclasses.dataclass(frozen=True)
-class PlainConfig:
-    """Settings that every network has.
+class PlainConfig(CommonConfig):
+    """Settings of all, the noise level as a channel, and `residual`: the output is added.
 
-    `channels` is 2 for complex images, 1 for magnitudes; `contrasts`, `direct`, `target_level` and
-    `phase_width` as for the U-Net. `level_conditioning` gives the network the noise level, as a
-    channel that holds a quarter of its logarithm; `residual` adds the output to the image.
-    Published networks are not told the level, and most are residual; here the skip around the
-    network does as much, with the right gain (`networks/doorway.py`).
+    The channel holds a quarter of the level's logarithm. Published networks are not told the level,
+    and most are residual; here the skip around the network does as much, with the right gain
+    (`networks/doorway.py`).
     """
 
-    channels: int = 2
-    contrasts: int = 0
-    direct: bool = False
-    target_level: bool = False
-    level_conditioning: bool = True
-    phase_width: float = 4.0
     residual: bool = False
-
-    def __post_init__(self) -> None:
-        if self.phase_width < 0:
-            raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
-        if self.contrasts < 0:
-            raise ValueError(f"contrasts is {self.contrasts}, expected 0 or more other images")
 
     @property
     def inputs(self) -> int:

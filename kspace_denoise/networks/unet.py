@@ -10,44 +10,31 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from kspace_denoise.networks.common import CommonConfig
 from kspace_denoise.networks.embedding import NoiseEmbedding, TargetEmbedding
 from kspace_denoise.networks.layers import Downsample, Layer, Pointwise, Upsample, pad, zeroed
 
 
 @dataclasses.dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(CommonConfig):
     """Shape of the U-Net.
 
     `base` channels times `multipliers`, one level each, halving the resolution between levels;
     `blocks` residual blocks per level; self-attention on the levels named in `attention`
-    (0 is the finest).
-
-    `contrasts` is the number of other images of the same slice that are given beside the noisy one.
-    `direct`: the network supplies the clean image itself, instead of what linear shrinkage misses
-    of it. `target_level`: it is told how much noise to leave in (detail refinement). For ablations:
-    `level_attention=False` makes attention plain, `level_conditioning=False` hides the noise level
-    from the network altogether; with `direct` beside it, only the scale of the input follows it.
-
-    `phase_width`: the phase of a complex image, smoothed by a Gaussian of so many pixels, is taken
-    off before the network and put back behind it; 0 leaves it on.
+    (0 is the finest). For an ablation `level_attention=False` makes attention plain.
     """
 
     architecture: ClassVar[str] = "unet"
 
-    channels: int = 2
     base: int = 16
     multipliers: tuple[int, ...] = (1, 2, 2, 4)
     blocks: int = 1
     attention: tuple[int, ...] = (3,)
     heads: int = 4
-    contrasts: int = 0
-    direct: bool = False
-    target_level: bool = False
     level_attention: bool = True
-    level_conditioning: bool = True
-    phase_width: float = 4.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.base % 8 or self.base < 8:
             raise ValueError(f"base is {self.base}, expected a multiple of 8 (group normalisation)")
         if self.base % self.heads:
@@ -56,15 +43,6 @@ class UNetConfig:
             raise ValueError(
                 f"attention levels {self.attention} do not exist: "
                 f"the network has levels 0 to {len(self.multipliers) - 1}"
-            )
-        if self.phase_width < 0:
-            raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
-        if self.contrasts < 0:
-            raise ValueError(f"contrasts is {self.contrasts}, expected 0 or more other images")
-        if self.target_level and not self.level_conditioning:
-            raise ValueError(
-                "target_level tells the network how much noise to leave in, "
-                "level_conditioning=False hides the noise level from it: choose one"
             )
 
     @property

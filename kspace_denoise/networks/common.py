@@ -1,0 +1,36 @@
+"""Settings that every network has."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class CommonConfig:
+    """What the images are, and what a network is told and supplies.
+
+    `channels` is 2 for complex images, 1 for magnitudes; `contrasts` the number of other images of
+    the same slice that are given beside the noisy one. `direct`: the network supplies the clean
+    image itself, instead of what linear shrinkage misses of it. `target_level`: it is told how much
+    noise to leave in (detail refinement). `level_conditioning=False` hides the noise level from the
+    network altogether; with `direct` beside it, only the scale of the input follows it.
+
+    `phase_width`: the phase of a complex image, smoothed by a Gaussian of so many pixels, is taken
+    off before the network and put back behind it; 0 leaves it on.
+    """
+
+    channels: int = 2
+    contrasts: int = 0
+    direct: bool = False
+    target_level: bool = False
+    level_conditioning: bool = True
+    phase_width: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.phase_width < 0:
+            raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
+        if self.contrasts < 0:
+            raise ValueError(f"contrasts is {self.contrasts}, expected 0 or more other images")
+        if self.target_level and not self.level_conditioning:
+            raise ValueError(
+                "target_level tells the network how much noise to leave in, "
+                "level_conditioning=False hides the noise level from it: choose one"
+            )
