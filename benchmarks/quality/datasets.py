@@ -73,6 +73,8 @@ def why_not(name: str, row: Row) -> str | None:
     """Return why a data set cannot have a row, or None."""
     if name.startswith("real") and row.method in ("supervised", "noise2noise"):
         return "training sees one repetition alone"
+    if row.method == "coil2coil" and not name.startswith("phantom") and name != "m4raw":
+        return "one coil, or coils combined"
     if (row.target or row.contrasts) and not name.startswith(("phantom", "m4raw")):
         return "it has not these contrasts of the same slices"
     if row.config.get("vst") and name != "rician":

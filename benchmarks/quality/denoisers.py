@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import kspace_denoise as kd
+from benchmarks.quality.m4raw import first_repetition
 from benchmarks.quality.records import PROTOCOL, Origin, check_same, mark, plain
 from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.volumes import Volume
 from kspace_denoise.denoiser import Denoiser
+from kspace_denoise.networks import NetworkConfig, network_config
 from kspace_denoise.objectives import METHODS, check_method, make_objective
-from kspace_denoise.scan import Images
+from kspace_denoise.scan import Images, Scan
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.trainer import Report
 
@@ -86,12 +88,19 @@ def train_config(row: Row, base: TrainConfig, steps: int, dataset: str) -> Train
     if row.method == "c2s" and (row.paper or objective.get("unit") == "peak"):
         objective.setdefault("maximum", paper_maximum(dataset))
     return base.replace(
-        network=dataclasses.replace(base.network, **row.network),
+        network=_network(row, base),
         objective=objective,
         paper=row.paper,
         steps=steps,
         **row.config,
     )
+
+
+def _network(row: Row, base: TrainConfig) -> NetworkConfig:
+    """Return the network of the base with what the row changes, or another by its name."""
+    if "architecture" in row.network:
+        return network_config(row.network)
+    return dataclasses.replace(base.network, **row.network)
 
 
 def kept_denoiser(
@@ -148,6 +157,7 @@ def training_record(denoiser: Denoiser) -> dict[str, Any]:
     seconds, before = denoiser.record["seconds"], denoiser.record["started_from"]
     return {
         "training_seconds": seconds + (before["seconds"] if before else 0.0),
+        "parameters": sum(p.numel() for p in denoiser.network.parameters()),
         "config": denoiser.config.to_dict(),
         "objective": denoiser.record["objective"],
         "losses": denoiser.record["losses"],
@@ -157,9 +167,9 @@ def training_record(denoiser: Denoiser) -> dict[str, Any]:
 def training_data(row: Row, volumes: list[Volume]) -> dict[str, Any]:
     """Return what a row trains on: `scans`, and `targets` and `contrasts` where it needs them.
 
-    Every method is given the first repetition of each volume. Noise2Noise has the second one
-    beside it; supervised training the noise-free images, or, where nobody knows them, the mean of
-    all other repetitions.
+    Every method is given the first repetition of each volume, Coil2Coil its k-space. Noise2Noise
+    has the second one beside it; supervised training the noise-free images, or, where nobody knows
+    them, the mean of all other repetitions.
 
     Raises:
         ValueError: if the method is not there, or needs what the volumes do not have.
@@ -168,6 +178,8 @@ def training_data(row: Row, volumes: list[Volume]) -> dict[str, Any]:
     chosen = [v for v in volumes if row.target in (None, v.contrast)]
     if not chosen:
         raise ValueError(f"{row.name}: no training volume is a {row.target}")
+    if row.method == "coil2coil":
+        return {"scans": [_coils(row, v) for v in chosen]}
     data: dict[str, Any] = {"scans": [_images(v.images[0], row.sigma * v.sigma) for v in chosen]}
     pair = METHODS[row.method].pair
     if pair != "nothing":
@@ -201,6 +213,14 @@ def _target(row: Row, volume: Volume, pair: str) -> Any:
     if average is None:
         raise ValueError(f"{where} has no repetition to be taught with")
     return average if pair == "clean" else volume.images[1]
+
+
+def _coils(row: Row, volume: Volume) -> Scan:
+    """Return the k-space of the first repetition."""
+    if volume.source is None:
+        where = f"{volume.contrast} of subject {volume.subject}"
+        raise ValueError(f"{row.name} learns from coils, and {where} has images alone")
+    return first_repetition(Path(volume.source))
 
 
 def _images(data: Any, sigma: float) -> Images:

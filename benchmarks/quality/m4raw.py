@@ -1,5 +1,6 @@
 """Volumes of a folder that is laid out like M4Raw: one file per study, contrast and repetition."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -69,7 +70,12 @@ def volumes(folder: Path, split: str) -> Iterator[Volume]:
             volume = reconstruct(study, contrast, scans, clean, align=clean is None)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        yield volume
+        yield dataclasses.replace(volume, source=str(path))
+
+
+def first_repetition(path: Path) -> Scan:
+    """Return the k-space that the first image of a volume was made from."""
+    return cut_empty_lines(read_repetitions(path))[0][0]
 
 
 def paper_volumes(folder: Path, split: str) -> Iterator[Volume]:

@@ -34,6 +34,44 @@ table(
     ],
 )
 table(
+    "every-method",
+    "Every method",
+    [
+        "noisy",
+        "nlm",
+        "wavelet",
+        "bm3d",
+        "noise2void",
+        Row("noise2self", "noise2self", "Noise2Self"),
+        Row("noise2same", "noise2same", "Noise2Same"),
+        Row("neighbor2neighbor", "neighbor2neighbor", "Neighbor2Neighbor"),
+        Row("coil2coil", "coil2coil", "Coil2Coil"),
+        Row("noise2score", "noise2score", "Noise2Score"),
+        Row("sure", "sure", "SURE"),
+        Row("noisier2noise", "noisier2noise", "Noisier2Noise"),
+        Row("r2r", "r2r", "Recorrupted2Recorrupted"),
+        "c2s",
+        "noise2noise",
+        "supervised",
+    ],
+)
+table(
+    "architectures",
+    "Networks, each trained as Corruption2Self",
+    [
+        "c2s",
+        *(
+            Row(f"c2s-{name}", "c2s", title, network={"architecture": name})
+            for name, title in (
+                ("plain-unet", "plain U-Net"),
+                ("nafnet", "NAFNet"),
+                ("swinir", "SwinIR"),
+                ("restormer", "Restormer"),
+            )
+        ),
+    ],
+)
+table(
     "levels-weights",
     "How noise levels are drawn, and what they weigh",
     [

@@ -24,7 +24,8 @@ class Volume:
     component; repetitions stand in the same unit, through the same coil maps. The first one is
     trained on, or denoised. `truth` (slices, y, x) is noise-free. Scores are taken where `mask`
     (slices, y, x) is true, or everywhere, with `data_range`; where `clip` is set, results are
-    clipped to [0, data_range] before, as some papers do.
+    clipped to [0, data_range] before, as some papers do. `source` is the file of k-space that the
+    first image was made from, where there is one.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class Volume:
     truth: Numpy | None = None
     mask: Numpy | None = None
     clip: bool = False
+    source: str | None = None
 
     def average(self, with_input: bool) -> Numpy | None:
         """Return the mean of all repetitions, with or without the first; None of one alone."""
@@ -45,7 +47,7 @@ class Volume:
     def magnitudes(self) -> "Volume":
         """Return the same volume as magnitude images, whose noise is Rician."""
         truth = None if self.truth is None else np.abs(self.truth)
-        return dataclasses.replace(self, images=np.abs(self.images), truth=truth)
+        return dataclasses.replace(self, images=np.abs(self.images), truth=truth, source=None)
 
 
 _MADE_OF = "made_of.json"
@@ -60,7 +62,7 @@ def save_volume(folder: Path, volume: Volume) -> None:
     for name in _ARRAYS:
         if getattr(volume, name) is not None:
             np.save(partial / f"{name}.npy", getattr(volume, name))
-    rest = {"subject", "contrast", "sigma", "data_range", "clip"}
+    rest = {"subject", "contrast", "sigma", "data_range", "clip", "source"}
     record = {name: getattr(volume, name) for name in sorted(rest)}
     (partial / "volume.json").write_text(json.dumps(record))
     partial.rename(folder)
