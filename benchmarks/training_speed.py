@@ -37,6 +37,7 @@ from plain_unet import PlainLoop, PlainUNet
 from kspace_denoise.denoiser import build_network
 from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives import C2S
+from kspace_denoise.training.ahead import Ahead
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.parts import Parts
@@ -76,7 +77,8 @@ def ours(device: str) -> Callable[[], None]:
     noisy = NoisyImages.from_arrays(list(images().numpy()))
     trainer = Trainer(build_network(config.network, 2), C2S(), noisy, config, device=device)
     parts = Parts(trainer._compiled, trainer.objective, device, config.parts).__enter__()
-    return lambda: trainer._step(parts)
+    batches = Ahead(trainer._batch)
+    return lambda: trainer._step(parts, batches.take(trainer.progress.step))
 
 
 def weights(network: torch.nn.Module) -> int:

@@ -20,7 +20,7 @@ from kspace_denoise.stages import Numpy, Stage, check_stage
 from kspace_denoise.symmetry import symmetric_mean
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.images import signal_scale
+from kspace_denoise.training.facts import signal_scale
 from kspace_denoise.units import from_unit, to_unit
 
 UNIT = "SNR: the noise has sigma = 1 per real component; networks see images of root mean square 1"

@@ -13,6 +13,7 @@ from kspace_denoise.cli.common import (
     check_distinct,
     command,
     command_line,
+    counter,
     device_option,
     later_option,
     load_noise,
@@ -42,7 +43,7 @@ from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
 from kspace_denoise.denoiser import Denoiser, load
-from kspace_denoise.formats.atomic import check_place
+from kspace_denoise.formats.atomic import check_folder_place, check_place
 from kspace_denoise.objectives import check_method, make_objective
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
@@ -58,6 +59,8 @@ kspace-denoise train c2s anna_T1.h5 --contrast anna_T2.h5 --out two.safetensors
 kspace-denoise train supervised noisy.h5 --target clean.h5 --out supervised.safetensors
 kspace-denoise train diffusion clean1.h5 clean2.h5 --out prior.safetensors
 kspace-denoise train c2s magnitudes.h5 --sigma estimate --vst --out vst.safetensors"""
+WORTH_TELLING = 0.05
+"""Of the time: waiting of less is not spoken of."""
 _DATA, _RUN = group(DATA), group("How long, and how")
 
 
@@ -96,6 +99,13 @@ _DATA, _RUN = group(DATA), group("How long, and how")
 )
 @_RUN("--start", type=PATH, metavar="MODEL", help="Continue from this denoiser's weights.")
 @_RUN("--resume", is_flag=True, help="Continue a run that was stopped.")
+@_RUN(
+    "--cache",
+    type=PATH,
+    metavar="DIR",
+    help="Keep the SENSE images there: made once, by all processes together, also for later runs, "
+    "and read as training draws from them. For more scans than memory holds.",
+)
 @calibration_option()
 @penalty_option()
 @readout_option()
@@ -119,6 +129,7 @@ def train(
     minutes: float | None,
     start: Path | None,
     resume: bool,
+    cache: Path | None,
     calibration: int | None,
     penalty: float,
     readout: int | None,
@@ -137,6 +148,8 @@ def train(
     check_method(method)
     _check_choices(domain, stage)
     check_place(out)
+    if cache is not None:
+        check_folder_place(cache)
     config = _config(method, config_file, minutes, paper, vst, domain)
     beginning = _start(start, config)
     goals = targets_of(method, sources, targets)
@@ -151,7 +164,7 @@ def train(
     contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma, clean) for p in seen}
     checkpoint, done = _checkpoint(out, resume)
     note(_budget(config, device, done))
-    with torchrun(device) as processes:
+    with torchrun(device) as processes, counter(len(sources), "images", "scan") as made:
         denoiser = train_denoiser(
             method,
             [contents[p] for p in sources],
@@ -166,6 +179,8 @@ def train(
             resume=resume,
             calibration=calibration,
             regularisation=penalty,
+            cache=cache,
+            made=lambda count, _total: made.update(count - made.n),
             report=training_progress(f"{method} {stage}", done) if processes.first else None,
         )
     if not processes.first:
@@ -206,8 +221,11 @@ def _read(
 
 def _outcome(denoiser: Denoiser) -> str:
     record = denoiser.record
+    share = record["waited"] / max(record["seconds"], 1e-9)
+    waited = f", {share:.0%} of it waiting for images" if share > WORTH_TELLING else ""
     return (
-        f"{record['steps']} steps in {record['seconds']:.0f} s, loss {record['losses'][-1][1]:.3f}"
+        f"{record['steps']} steps in {record['seconds']:.0f} s{waited}, "
+        f"loss {record['losses'][-1][1]:.3f}"
     )
 
 

@@ -38,3 +38,16 @@ def check_place(path: Path) -> None:
         raise ValueError(f"{path} is a folder, expected the name of a file to write")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
+
+
+def check_folder_place(path: Path) -> None:
+    """Refuse a place where no folder can be made.
+
+    Raises:
+        FileNotFoundError: if the folder that it would be in does not exist.
+        ValueError: if `path` is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file, expected a folder, or the name of one to make")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path.absolute().parent}: no such folder; create it first")

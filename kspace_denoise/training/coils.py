@@ -20,7 +20,8 @@ from kspace_denoise.stages import (
     whiten_slice,
 )
 from kspace_denoise.symmetry import SYMMETRIES, rotate_phase, turn
-from kspace_denoise.training.images import checksum, integers, signal_scale, window
+from kspace_denoise.training.facts import checksum, signal_scale
+from kspace_denoise.training.images import integers, window
 from kspace_denoise.training.subjects import Recipe, Subject
 
 

@@ -1,6 +1,6 @@
 """From scans to the examples that training draws from: images, targets and other contrasts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -24,8 +24,13 @@ from kspace_denoise.training.images import Example
 from kspace_denoise.training.subjects import Recipe, Subject
 from kspace_denoise.units import expected_unit, to_unit
 
+Made = Callable[[int, int], object]
+"""Called with the number of scans that have become images, and that of all."""
 
-def training_examples(subjects: Iterable[Subject], recipe: Recipe) -> Iterator[Example]:
+
+def training_examples(
+    subjects: Sequence[Subject], recipe: Recipe, made: Made | None = None
+) -> Iterator[Example]:
     """Yield what a stage's denoiser is trained on; see `known_subjects`.
 
     A target takes the way of the scan it belongs to: through the same whitening, coil maps and
@@ -35,14 +40,16 @@ def training_examples(subjects: Iterable[Subject], recipe: Recipe) -> Iterator[E
         ValueError: if a target is the noisy image itself, or a repetition blank where the scan is
             not, or as `condition_of`.
     """
-    for subject in subjects:
+    for number, subject in enumerate(subjects, 1):
         if isinstance(subject.source, Images):
-            made = _from_images(subject.source, subject, recipe)
+            examples = _from_images(subject.source, subject, recipe)
         else:
-            made = _from_scan(subject.source, subject, recipe)
-        for example in made:
+            examples = _from_scan(subject.source, subject, recipe)
+        for example in examples:
             _check_new(example)
             yield example
+        if made:
+            made(number, len(subjects))
 
 
 def _check_new(example: Example) -> None:

@@ -11,17 +11,9 @@ from torch import Tensor
 
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.symmetry import SYMMETRIES, rotate_phase, turn
+from kspace_denoise.training.facts import Facts, ordered_sum
 
 Numpy = np.ndarray[Any, Any]
-
-
-def signal_scale(image: Tensor) -> Tensor:
-    """Return the root mean square of each image (..., y, x), shape (...): its unit for a network.
-
-    A positive scalar per image, noise included; 1 for an image that is zero everywhere.
-    """
-    power = image.abs().square().mean(dim=(-2, -1))
-    return torch.where(power > 0, power, torch.ones_like(power)).sqrt()
 
 
 class Example(NamedTuple):
@@ -39,11 +31,16 @@ class Example(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class NoisyImages:
-    """Images in SNR units, possibly of different sizes, and what there is beside each, if any."""
+    """Images in SNR units, possibly of different sizes, and what there is beside each, if any.
+
+    `known` are their facts where nobody needs to look for them: images that are kept on disk are
+    only read where they are drawn.
+    """
 
     images: tuple[Tensor, ...]
     pairs: tuple[Tensor, ...] | None = None
     conditions: tuple[Tensor, ...] | None = None
+    known: Facts | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Iterable[Numpy]) -> "NoisyImages":
@@ -67,20 +64,45 @@ class NoisyImages:
         for index, example in enumerate(kept):
             _check_example(example, index)
         images, pairs, conditions = zip(*kept, strict=True)
-        kinds = {np.iscomplexobj(x) for x in (*images, *pairs, *conditions) if x is not None}
-        if len(kinds) > 1:
-            raise ValueError(
-                "complex and magnitude images are mixed: train one denoiser for each kind"
-            )
-        counts = {0 if condition is None else len(condition) for condition in conditions}
-        if len(counts) > 1:
-            raise ValueError(
-                f"the slices come with different numbers of contrasts ({sorted(counts)}): a "
-                "denoiser uses the same number for all"
-            )
-        if len({pair is None for pair in pairs}) > 1:
-            raise ValueError("some images have a target and others have none: give one for each")
+        _check_alike(
+            {np.iscomplexobj(x) for x in (*images, *pairs, *conditions) if x is not None},
+            {0 if condition is None else len(condition) for condition in conditions},
+            {pair is None for pair in pairs},
+        )
         return cls(_tensors(images), _all_tensors(pairs), _all_tensors(conditions))
+
+    @classmethod
+    def joined(cls, several: Iterable["NoisyImages"]) -> "NoisyImages":
+        """Put the images of several scans together.
+
+        Raises:
+            ValueError: if there is none, or they are of different kinds, as for `from_examples`.
+        """
+        lots = list(several)
+        if not lots:
+            raise ValueError("nothing to train on: all is blank")
+        _check_alike(
+            {lot.channels == 2 for lot in lots},
+            {lot.contrasts for lot in lots},
+            {lot.pairs is None for lot in lots},
+        )
+
+        def chained(name: str) -> tuple[Tensor, ...]:
+            return tuple(x for lot in lots for x in getattr(lot, name) or ())
+
+        pairs, conditions = chained("pairs"), chained("conditions")
+        facts = Facts.joined([lot.facts for lot in lots])
+        return cls(chained("images"), pairs or None, conditions or None, facts)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Scales and sums of all images."""
+        return self.known or Facts.of(self.parts)
+
+    @property
+    def parts(self) -> dict[str, tuple[Tensor, ...] | None]:
+        """What there is of every image, by name."""
+        return {"images": self.images, "pairs": self.pairs, "conditions": self.conditions}
 
     @property
     def channels(self) -> int:
@@ -94,9 +116,8 @@ class NoisyImages:
 
     def identity(self) -> dict[str, Any]:
         """Return what tells these images from others, and their order, ready for JSON."""
-        parts = {"sum": self.images, "pairs": self.pairs, "conditions": self.conditions}
-        sums = {name: checksum(x) for name, x in parts.items() if x is not None}
-        return {"images": len(self.images), **sums}
+        sums = {name: ordered_sum(x) for name, x in self.facts.sums.items()}
+        return {"images": len(self.images), "sum": sums.pop("images"), **sums}
 
     def draw(self, count: int, patch: int, generator: torch.Generator) -> Batch:
         """Draw `count` random square crops, flipped and turned at random, in units of their scale.
@@ -122,7 +143,7 @@ class NoisyImages:
                 ]
             )
 
-        sigma = torch.stack([self._sigmas[i] for i in chosen])
+        sigma = 1 / self.facts.scale[chosen]
         angle = 2 * torch.pi * torch.rand(count, generator=generator)
         image = rotate_phase(cut(self.images) * sigma[:, None, None], angle)
         pair = condition = None
@@ -130,27 +151,23 @@ class NoisyImages:
             pair = rotate_phase(cut(self.pairs) * sigma[:, None, None], angle)
         if self.conditions is not None:
             own = 2 * torch.pi * torch.rand((count, self.contrasts), generator=generator)
-            units = torch.stack([self._contrast_sigmas[i] for i in chosen])
+            assert self.facts.contrast_scale is not None
+            units = 1 / self.facts.contrast_scale[chosen]
             condition = rotate_phase(cut(self.conditions) * units[..., None, None], own)
         return Batch(image, sigma, pair, condition)
 
-    @cached_property
-    def _sigmas(self) -> list[Tensor]:
-        """Return the noise level of each image in units of its scale."""
-        return [1 / signal_scale(image) for image in self.images]
 
-    @cached_property
-    def _contrast_sigmas(self) -> list[Tensor]:
-        return [1 / signal_scale(condition) for condition in self.conditions or ()]
-
-
-def checksum(tensors: Iterable[Tensor]) -> float:
-    """Return a sum of magnitudes that tells tensors and their order, to six digits.
-
-    Beyond them the same data differ by rounding, as with the number of threads.
-    """
-    total = sum(i * float(x.abs().sum(dtype=torch.float64)) for i, x in enumerate(tensors, 1))
-    return float(f"{total:.6g}")
+def _check_alike(complex_or_not: set[bool], counts: set[int], alone: set[bool]) -> None:
+    """Refuse images of different kinds."""
+    if len(complex_or_not) > 1:
+        raise ValueError("complex and magnitude images are mixed: train one denoiser for each kind")
+    if len(counts) > 1:
+        raise ValueError(
+            f"the slices come with different numbers of contrasts ({sorted(counts)}): a denoiser "
+            "uses the same number for all"
+        )
+    if len(alone) > 1:
+        raise ValueError("some images have a target and others have none: give one for each")
 
 
 def _check_example(example: Example, index: int) -> None:

@@ -19,7 +19,7 @@ from kspace_denoise.scan import Numpy
 from kspace_denoise.spectral_stage import check_decomposable, sampled
 from kspace_denoise.stages import spread_slices, whiten_slice
 from kspace_denoise.symmetry import rotate_phase
-from kspace_denoise.training.images import checksum
+from kspace_denoise.training.facts import checksum
 from kspace_denoise.training.lattice import lattice_within
 from kspace_denoise.training.mask_density import mask_density, mean_density
 from kspace_denoise.training.spectra import scan_of, warn_of_loud, white_noise

@@ -18,7 +18,7 @@ from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.spectral_stage import sampled
 from kspace_denoise.stages import KnownNoise, check_cartesian, check_gaps, known_noise
 from kspace_denoise.symmetry import rotate_phase
-from kspace_denoise.training.images import checksum
+from kspace_denoise.training.facts import checksum
 from kspace_denoise.training.mask_density import mask_density, mean_density
 from kspace_denoise.training.subjects import Subject
 

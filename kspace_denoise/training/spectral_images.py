@@ -10,7 +10,7 @@ from torch import Tensor
 from kspace_denoise.objectives.coloured_batch import Colour, ColouredBatch
 from kspace_denoise.spectral_stage import limit_of, spectral_image
 from kspace_denoise.symmetry import SYMMETRIES, rotate_phase, turn
-from kspace_denoise.training.images import signal_scale
+from kspace_denoise.training.facts import signal_scale
 from kspace_denoise.training.measurements import Measurement, Measurements
 
 

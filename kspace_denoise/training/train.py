@@ -16,9 +16,10 @@ from kspace_denoise.objectives import C2S, GSURE, Coil2Coil, Diffusion, Objectiv
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import Stage, check_stage
+from kspace_denoise.training.cache import cached_images
 from kspace_denoise.training.coils import CoilImages, training_coils
 from kspace_denoise.training.config import Domain, TrainConfig
-from kspace_denoise.training.examples import training_examples
+from kspace_denoise.training.examples import Made, training_examples
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_pixels, training_spectra
@@ -51,6 +52,8 @@ def train(
     resume: bool = False,
     calibration: int | None = None,
     regularisation: float = 0.0,
+    cache: str | Path | None = None,
+    made: Made | None = None,
     report: Report | None = None,
 ) -> Denoiser:
     """Train a denoiser on scans of one or of many subjects.
@@ -65,7 +68,9 @@ def train(
     go. `contrasts`, a list for each scan, are the same slices in other contrasts, which the
     denoiser will ask for again; each goes through maps of its own, after SENSE. `start` continues
     from a denoiser trained before, `resume` from `checkpoint`, which is written as training goes.
-    `calibration` and `regularisation` are those of the SENSE images, see `denoise`.
+    `calibration` and `regularisation` are those of the SENSE images, see `denoise`. In the folder
+    `cache` these are kept, made once and then read where a batch is cut from them, so that memory
+    does not grow with the scans; `made(done, all)` is called after every scan of which they were.
 
     Raises:
         ValueError: if the method or stage does not exist, the scans cannot be trained on, targets
@@ -81,7 +86,8 @@ def train(
     check_targets(method, objective, subjects)
     shown = int(getattr(objective, "mask_aware", False))
     config = _fitted(config, objective, start, len(subjects[0].contrasts) + shown)
-    images = _gathered(objective, subjects, recipe, config.domain)
+    folder = None if cache is None else Path(cache)
+    images = _gathered(objective, subjects, recipe, config.domain, folder, made)
     if isinstance(objective, GSURE) and config.symmetries is None:
         config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)
@@ -110,6 +116,7 @@ def train(
         "contrasts": images.contrasts,
         "steps": trainer.progress.step,
         "seconds": trainer.progress.seconds,
+        "waited": trainer.progress.waited,
         "losses": trainer.progress.losses,
         "started_from": None if start is None else start.record,
     }
@@ -117,7 +124,12 @@ def train(
 
 
 def _gathered(
-    objective: Objective[Any], subjects: list[Subject], recipe: Recipe, domain: Domain
+    objective: Objective[Any],
+    subjects: list[Subject],
+    recipe: Recipe,
+    domain: Domain,
+    cache: Path | None,
+    made: Made | None,
 ) -> TrainingData:
     """Return what an objective learns from: images, pixels, or k-space of one coil or of several.
 
@@ -126,11 +138,17 @@ def _gathered(
             `training_measurements`, or if the method does not work in the domain.
     """
     of_kspace = isinstance(objective, GSURE) or domain == "svd"
+    if cache is not None and (of_kspace or isinstance(objective, Coil2Coil)):
+        raise ValueError(
+            "a cache holds SENSE images, and this training learns from k-space itself: leave it out"
+        )
     if not of_kspace:
         subjects = known_subjects(subjects, recipe)
         if isinstance(objective, Coil2Coil):
             return _gathered_coils(objective, subjects, recipe)
-        return NoisyImages.from_examples(training_examples(subjects, recipe))
+        if cache is not None:
+            return cached_images(subjects, recipe, cache, made)
+        return NoisyImages.from_examples(training_examples(subjects, recipe, made))
     if recipe.stage != "after-sense" or recipe.vst or recipe.regularisation:
         raise ValueError(
             "this training learns from k-space itself: leave stage at 'after-sense', and vst and "

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from kspace_denoise.objectives import Objective
+from kspace_denoise.objectives import AnyBatch, Objective
+from kspace_denoise.training.ahead import Ahead
 from kspace_denoise.training.checkpoint import differences, read_tensors, write_tensors
 from kspace_denoise.training.coils import CoilImages
 from kspace_denoise.training.config import TrainConfig
@@ -34,11 +35,15 @@ FREE = ("minutes", "steps", "learning_rate", "checkpoint_seconds", "symmetries",
 
 @dataclasses.dataclass
 class Progress:
-    """What a run has done: `losses` holds (step, mean loss since the last entry)."""
+    """What a run has done: `losses` holds (step, mean loss since the last entry).
+
+    `waited` are those of its seconds in which nothing was computed for want of a batch.
+    """
 
     step: int = 0
     steps: int | None = None
     seconds: float = 0.0
+    waited: float = 0.0
     losses: list[tuple[int, float]] = dataclasses.field(default_factory=list)
 
 
@@ -88,16 +93,19 @@ class Trainer:
         check_alike(self.identity())
         check_shares(self.config.parts, self.config.batch)
         self.network.train()
-        with Parts(self._compiled, self.objective, self.device, self.config.parts) as parts:
-            self._run(parts, report)
+        parts = Parts(self._compiled, self.objective, self.device, self.config.parts)
+        with parts, Ahead(self._batch) as batches:
+            self._run(parts, batches, report)
         self.save()
         return self.average
 
-    def _run(self, parts: Parts, report: Report | None) -> None:
+    def _run(self, parts: Parts, batches: Ahead[AnyBatch], report: Report | None) -> None:
         started = saved = time.monotonic() - self.progress.seconds
+        waited = self.progress.waited
         while self.progress.steps is None or self.progress.step < self.progress.steps:
-            self._step(parts)
+            self._step(parts, batches.take(self.progress.step))
             self.progress.seconds = time.monotonic() - started
+            self.progress.waited = waited + batches.waited
             self._plan()
             if self.progress.step % STEPS_TO_PLAN == 0 or self.progress.step == self.progress.steps:
                 self._log()
@@ -107,15 +115,18 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
 
-    def _step(self, parts: Parts) -> None:
+    def _batch(self, step: int) -> AnyBatch:
+        """Draw the batch of a step."""
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, step))
+        batch: AnyBatch = self.images.draw(self.config.batch, self.config.patch, generator)
+        return batch.to(self.device)
+
+    def _step(self, parts: Parts, batch: AnyBatch) -> None:
         step = self.progress.step
-        seed = mixed_seed(self.seed, step)
-        generator = torch.Generator().manual_seed(seed)
-        batch = self.images.draw(self.config.batch, self.config.patch, generator)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule(step)
         parts.objective = self._objective(step)
-        loss = parts.gradient(batch.to(self.device), seed)
+        loss = parts.gradient(batch, mixed_seed(self.seed, step))
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip, foreach=True)
         if not torch.isfinite(norm):
             raise self._diverged(f"the gradient of step {step} is not finite")

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from kspace_denoise.symmetry import rotate_phase, turn
-from kspace_denoise.training.images import Example, NoisyImages, signal_scale
+from kspace_denoise.training.facts import signal_scale
+from kspace_denoise.training.images import Example, NoisyImages
 from tests.helpers import complex_array
 
 SIZES = ((20, 23), (31, 18), (26, 26))

@@ -88,6 +88,6 @@ def test_the_fused_optimiser_steps_like_the_plain_one():
         one.optimiser.param_groups[0]["eps"] = 1e-2  # no step of full length from rounding alone
         with Parts(one.network, one.objective, "cpu", 2) as parts:
             for _ in range(3):
-                one._step(parts)
+                one._step(parts, one._batch(one.progress.step))
     for mine, theirs in zip(run.network.parameters(), plain.network.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)

@@ -17,7 +17,8 @@ from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.images import Example, NoisyImages, signal_scale
+from kspace_denoise.training.facts import signal_scale
+from kspace_denoise.training.images import Example, NoisyImages
 from kspace_denoise.training.trainer import Trainer, TrainingDivergedError
 from tests.helpers import complex_array
 
