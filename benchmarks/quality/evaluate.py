@@ -98,6 +98,9 @@ class VolumeSet:
         scored = [v for v in self.test if row.target in (None, v.contrast)]
         if row.method == "noisy":
             return self._scored(job, means, scored, {v.contrast: _untouched for v in scored}, {})
+        if not row.trained and row.method not in LADDERS:
+            untuned = {v.contrast: classical(row) for v in scored}
+            return self._scored(job, means, scored, untuned, {})
         if not row.trained:
             choices = {
                 name: best_strength(row, lambda d, n=name: self._badness(d, n))  # type: ignore[misc]

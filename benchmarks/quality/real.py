@@ -14,7 +14,7 @@ from benchmarks.quality.evaluate import Job, Means, training
 from benchmarks.quality.pictures_kept import keep_images
 from benchmarks.quality.records import Origin
 from benchmarks.quality.rows import Row
-from benchmarks.quality.strengths import AnyDenoiser, best_strength, classical
+from benchmarks.quality.strengths import LADDERS, AnyDenoiser, best_strength, classical
 from benchmarks.quality.volumes import Numpy
 from kspace_denoise import metrics
 from kspace_denoise.arrays import to_numpy
@@ -77,6 +77,8 @@ class RealSet:
         record: dict[str, Any] = {}
         if job.row.method == "noisy":
             denoisers: list[AnyDenoiser] = [lambda image, _sigma: image] * 2
+        elif not job.row.trained and job.row.method not in LADDERS:
+            denoisers = [classical(job.row)] * 2
         elif not job.row.trained:
             choice = best_strength(job.row, lambda d: self._error([d, d]).value)
             denoisers = [classical(job.row, choice.strength)] * 2

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
-NO_TRAINING = ("noisy", "nlm", "wavelet", "bm3d")
+NO_TRAINING = ("noisy", "nlm", "wavelet", "bm3d", "dip")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,6 +41,7 @@ table(
         "nlm",
         "wavelet",
         "bm3d",
+        Row("dip", "dip", "deep image prior, stopped at the noise level"),
         "noise2void",
         Row("noise2self", "noise2self", "Noise2Self"),
         Row("noise2same", "noise2same", "Noise2Same"),

@@ -15,7 +15,7 @@ LADDERS = {
     "wavelet": np.geomspace(0.3, 3.0, 13),
     "bm3d": np.geomspace(0.5, 2.0, 13),
 }
-"""Strengths that are tried, in units of the method's own."""
+"""Strengths that are tried, in units of the method's own; others are taken at their default."""
 _MOST = 3  # ladders long: then the search ends, the best at an end or not
 
 
@@ -32,8 +32,8 @@ class Choice(NamedTuple):
         return self.strength in (min(self.tried), max(self.tried))
 
 
-def classical(row: Row, strength: float) -> AnyDenoiser:
-    """Return the denoiser of a row that needs no training, of some strength.
+def classical(row: Row, strength: float | None = None) -> AnyDenoiser:
+    """Return the denoiser of a row that needs no training, of some strength or its default.
 
     Raises:
         ValueError: listing what there is.
@@ -43,7 +43,7 @@ def classical(row: Row, strength: float) -> AnyDenoiser:
             f"there is no method {row.method!r} yet; there are: {', '.join(CLASSICAL)}"
         )
     make: Callable[..., AnyDenoiser] = CLASSICAL[row.method]
-    denoiser = make(strength=strength)
+    denoiser = make() if strength is None else make(strength=strength)
     return Stabilised(denoiser) if row.vst else denoiser
 
 

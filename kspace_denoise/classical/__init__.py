@@ -5,6 +5,7 @@ from typing import Any
 
 from kspace_denoise.arrays import Array
 from kspace_denoise.classical.bm3d import BM3D
+from kspace_denoise.classical.deep_image_prior import DeepImagePrior
 from kspace_denoise.classical.nlm import NonLocalMeans
 from kspace_denoise.classical.stabilised import Stabilised
 from kspace_denoise.classical.wavelet import Wavelet
@@ -13,7 +14,8 @@ CLASSICAL: dict[str, Callable[..., Callable[[Array, Any], Array]]] = {
     "nlm": NonLocalMeans,
     "wavelet": Wavelet,
     "bm3d": BM3D,
+    "dip": DeepImagePrior,
 }
 """Denoisers that need no training, by the name that is used everywhere; each takes its strength."""
 
-__all__ = ["BM3D", "CLASSICAL", "NonLocalMeans", "Stabilised", "Wavelet"]
+__all__ = ["BM3D", "CLASSICAL", "DeepImagePrior", "NonLocalMeans", "Stabilised", "Wavelet"]

@@ -16,6 +16,8 @@ ABOUT = {
     "nlm": "non-local means: averages pixels whose surroundings look alike; strength is h / sigma.",
     "wavelet": "wavelet shrinkage (BayesShrink); strength multiplies its thresholds.",
     "bm3d": "BM3D: filters stacks of similar patches together; strength multiplies sigma.",
+    "dip": "deep image prior: fits a network to each image until only noise is left, in half a "
+    "minute each; strength is what is left, over sigma.",
     "FILE": "a denoiser that `kspace-denoise train` wrote.",
 }
 """What `--model` may be, for the help."""
