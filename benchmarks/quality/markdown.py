@@ -13,6 +13,8 @@ NAMES = {
     "ssim_without": "SSIM against the mean without it",
 }
 
+LAST = ["s per slice", "training, min", "weights, million"]
+
 
 def section_text(section: dict[str, Any]) -> str:
     """Return a heading and a table."""
@@ -22,7 +24,7 @@ def section_text(section: dict[str, Any]) -> str:
     trained = "" if section["steps"] is None else f", {section['steps']} steps"
     head = ["", NAMES[lead], f"minus {section['baseline']} [95 %]", _SPREAD, "seeds"]
     head += [NAMES[name] for name in columns if name != lead]
-    head += ["s per slice", "training, min"]
+    head += LAST
     body = [_cells(row, lead, [n for n in columns if n != lead]) for row in rows]
     title = f"## {section['title']}: {section['dataset']}, {section['contrast']}{trained}"
     return f"{title}\n\n{table(head, body)}\n"
@@ -33,12 +35,7 @@ def real_text(section: dict[str, Any]) -> str:
     best = section["best_comparator"]
     trained = "" if section["steps"] is None else f", {section['steps']} steps"
     head = ["", "error, σ²", *([f"minus {best}, σ²", _SPREAD] if best else []), "seeds"]
-    head += [
-        "residual power, σ²",
-        "largest correlation of the residual",
-        "s per slice",
-        "training, min",
-    ]
+    head += ["residual power, σ²", "largest correlation of the residual", *LAST]
     body = [_real_cells(row, compared=bool(best)) for row in section["rows"]]
     title = f"## {section['title']}: {section['dataset']}{trained}"
     if section["stress"]:
@@ -59,6 +56,7 @@ def _real_cells(row: dict[str, Any], compared: bool) -> list[str]:
         number(row["largest_correlation"], 3),
         number(row["seconds_per_slice"], 3),
         _minutes(row["training_seconds"]),
+        _millions(row["parameters"]),
     ]
 
 
@@ -79,6 +77,7 @@ def _cells(row: dict[str, Any], lead: str, others: Sequence[str]) -> list[str]:
         *(number(row[n], 4 if n.startswith("ssim") else 2) for n in others),
         number(row["seconds_per_slice"], 3),
         _minutes(row["training_seconds"]),
+        _millions(row["parameters"]),
     ]
 
 
@@ -100,6 +99,10 @@ def _seeds(count: int, spread: float | None, digits: int) -> str:
 
 def _minutes(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds / 60:.1f}"
+
+
+def _millions(parameters: int | None) -> str:
+    return "" if parameters is None else f"{parameters / 1e6:.2f}"
 
 
 def number(value: float | None, digits: int, sign: bool = False) -> str:

@@ -115,6 +115,7 @@ def _line(
         )
     line["training_seconds"] = average(results, "training_seconds")
     line["seconds_per_slice"] = average(results, "seconds_per_slice")
+    line["parameters"] = results[0].get("parameters")
     return line | chosen_strengths(results)
 
 

@@ -73,6 +73,7 @@ def real_line(name: str, sheet: Sheet, best: str | None = None) -> dict[str, Any
         "largest_correlation": _largest(results),
         "training_seconds": average(results, "training_seconds"),
         "seconds_per_slice": average(results, "seconds_per_slice"),
+        "parameters": results[0].get("parameters"),
     }
     line |= chosen_strengths(results)
     both = of_same_seeds(results, sheet.results[best]) if best not in (None, name) else ()

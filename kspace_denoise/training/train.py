@@ -11,7 +11,7 @@ import torch
 import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
-from kspace_denoise.networks import differentiate_twice
+from kspace_denoise.networks import NetworkConfig, differentiate_twice
 from kspace_denoise.objectives import C2S, GSURE, Coil2Coil, Diffusion, Objective, make_objective
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.scan import Images, Scan
@@ -91,6 +91,7 @@ def train(
     if isinstance(objective, GSURE) and config.symmetries is None:
         config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)
+    _check_channels(config.network, images.channels)
     network = build_network(config.network, images.channels, seed)
     if isinstance(objective, GSURE) and objective.derivative == "exact":
         differentiate_twice(network)
@@ -272,6 +273,16 @@ def _fit_to_data(
     before = dataclasses.asdict(objective)
     found = {k: v for k, v in dataclasses.asdict(fitted).items() if v != before[k]}
     return fitted, config.replace(objective={**config.objective, **found})
+
+
+def _check_channels(network: NetworkConfig, channels: int) -> None:
+    """Refuse a network that was set for images of another kind; left alone, it follows the data."""
+    if network.channels not in (type(network)().channels, channels):
+        kind = "complex, which takes 2" if channels == 2 else "magnitudes, which takes 1"
+        raise ValueError(
+            f"[network] has channels = {network.channels}, and the images are {kind}: leave the "
+            "setting out, it follows from the data"
+        )
 
 
 def _check_start(start: Denoiser, channels: int) -> None:

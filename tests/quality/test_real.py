@@ -192,7 +192,7 @@ def test_stress_scans_are_marked_in_tables() -> None:
     assert not set(real.WHITE) & set(real.STRESS)
     row = {"row": "noisy", "title": "", "seeds": 1, "error": 1.0, "standard_error": 0.0}
     row |= {"seed_spread": None, "residual_power": 0.0, "largest_correlation": None}
-    row |= {"seconds_per_slice": 0.0, "training_seconds": None}
+    row |= {"seconds_per_slice": 0.0, "training_seconds": None, "parameters": None}
     section = {"dataset": "x", "steps": None, "title": "Methods", "best_comparator": None}
     for stress in (None, "Its noise is coloured."):
         text = real_text({**section, "stress": stress, "rows": [row]})

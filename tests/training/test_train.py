@@ -224,3 +224,11 @@ def test_nothing_is_trained_where_something_is_wrong(monkeypatch):
             train(method, source, **{"config": TINY, **given})
     with pytest.raises(AssertionError, match="a step was taken"):
         train("c2s", one, config=TINY)
+
+
+def test_a_network_for_images_of_another_kind_is_refused_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("training began"))
+    for channels, images, kind in ((1, scan(), "complex"), (3, magnitudes(), "magnitudes")):
+        config = TINY.replace(network=dataclasses.replace(TINY.network, channels=channels))
+        with pytest.raises(ValueError, match=f"channels = {channels}, and the images are {kind}"):
+            kd.train("c2s", images, config=config)
