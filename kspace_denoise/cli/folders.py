@@ -1,6 +1,7 @@
 """A folder where a file is expected: the command runs for every file in it."""
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ from kspace_denoise.cli.group import is_first_process
 from kspace_denoise.formats.hdf5 import SUFFIXES
 
 
-def of_folders() -> Decorator:
+def of_folders(own_seeds: bool = False) -> Decorator:
     """Let IN be a folder, and OUT one: every file of IN becomes one of its name in OUT.
 
-    Of the processes that torchrun has started each takes some of the files.
+    Of the processes that torchrun has started each takes some of the files. With `own_seeds` every
+    file has a seed of its own, of --seed and its name: the same noise in all would be no noise.
     """
     option = click.option(
         "--resume",
@@ -38,11 +40,17 @@ def of_folders() -> Decorator:
                     word = name.removesuffix("s")
                     raise click.UsageError(f"--{word} is for one scan, and {source} is a folder")
             for one, other in _pairs(source, output, resume):
-                run(source=one, output=other, **options)
+                own = {"seed": seed_of(options["seed"], one.name)} if own_seeds else {}
+                run(source=one, output=other, **{**options, **own})
 
         return option(each)
 
     return decorate
+
+
+def seed_of(seed: int, name: str) -> int:
+    """Return the seed of a file, which does not depend on what else is in its folder."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4])
 
 
 def _pairs(source: Path, output: Path, resume: bool) -> list[tuple[Path, Path]]:

@@ -21,6 +21,7 @@ from kspace_denoise.cli.common import (
 )
 from kspace_denoise.cli.degrade import Plan, plan_nothing, plan_sigma, plan_snr
 from kspace_denoise.cli.field_options import FieldRequest, field_options, plan_field
+from kspace_denoise.cli.folders import of_folders
 from kspace_denoise.cli.interfere import interference_option
 from kspace_denoise.cli.noncartesian import (
     TrajectoryRequest,
@@ -99,14 +100,16 @@ class Request(NamedTuple):
 @readout_option()
 @seed_option()
 @device_option()
+@of_folders(own_seeds=True)
 def simulate(
     source: Path, output: Path, noise_file: Path | None, readout: int | None, **options: Any
 ) -> None:
     """Make the scan IN noisier, or sample less of it, and write it to OUT.
 
-    Choose one of --field, --sigma and --snr, or none; then --acceleration or --trajectory, or
-    neither. The noise that IN already holds is taken into account. It must be known: from --noise,
-    from the file, or measurable in its k-space.
+    Of a folder IN every file, to a folder OUT, each with a seed of its own. Choose one of --field,
+    --sigma and --snr, or none; then --acceleration or --trajectory, or neither. The noise that IN
+    already holds is taken into account. It must be known: from --noise, from the file, or
+    measurable in its k-space.
 
     --field scales signal and noise as a scanner of that field would have recorded them. Without
     --sequence T1 and T2 stay those of the source; with it the signal follows the relaxation of one

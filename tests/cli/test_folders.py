@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kspace_denoise import formats
+from kspace_denoise.cli.folders import seed_of
 from tests.cli.runner import fail, files_in, succeed
 
 ADAPTIVE = ("--method", "adaptive", "--calibration", 12, "--device", "cpu")
@@ -77,3 +79,21 @@ def test_what_is_no_folder_of_scans_is_refused(
     assert "--resume is for folders" in fail(
         "reconstruct", scan_file, tmp_path / "x.h5", *ADAPTIVE, "--resume"
     )
+
+
+def test_simulated_files_have_noise_of_their_own_which_their_seed_gives_again(
+    folder: Path, scan_file: Path, tmp_path: Path
+) -> None:
+    out, again = tmp_path / "low", tmp_path / "again.h5"
+    words = ("--sigma", 1, "--device", "cpu")
+    succeed("simulate", folder, out, *words, "--seed", 3)
+    scans = [formats.read(out / name) for name in files_in(out)]
+    noises = [scan.kspace[:] - formats.read(scan_file).kspace[:] for scan in scans]
+    pixels = noises[0].size
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        correlation = np.vdot(noises[one], noises[other]) / np.linalg.norm(noises[one]) ** 2
+        assert abs(correlation) < 5 / pixels**0.5
+    seed = scans[1].header["provenance"]["seed"]
+    assert seed == seed_of(3, "bert.h5") != seed_of(4, "bert.h5")
+    succeed("simulate", scan_file, again, *words, "--seed", seed)
+    assert np.array_equal(formats.read(again).kspace[:], scans[1].kspace[:])
