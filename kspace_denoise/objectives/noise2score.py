@@ -1,7 +1,7 @@
 """Noise2Score: the score of noisy images, and Tweedie's formula (Kim and Ye, NeurIPS 2021)."""
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,11 @@ class Noise2Score(OnePass):
     The score is R in |u + a R(y + a u)|² with u ~ N(0, 1) and a small (the amortised residual
     denoising autoencoder of Lim et al., ICML 2020), and here R = (f - ·) / σ², so that f, which the
     network estimates, is the clean image itself. R is the score of y with noise `a` beside its own:
-    the result is that of the level √(σ² + a²) for noise of σ, a little too smooth.
+    the step of Tweedie's formula, of σ, is then too short, and noise stays.
 
-    `a` is drawn for each image: |N(0, 1)| times a width between `smallest` and `largest`, whose
-    logarithm is uniform. They count in σ; the paper has 0.001 and 0.1 of the largest pixel, and
-    goes from the one to the other in the course of training.
+    `a` is drawn for each image: |N(0, 1)| times a width, which falls from `largest` to `smallest`
+    in the course of training, evenly in its logarithm. They count in σ; the paper has 0.1 and 0.001
+    of the largest pixel. Small ones teach little, large ones leave noise in.
     """
 
     smallest: float = 0.1
@@ -42,6 +42,11 @@ class Noise2Score(OnePass):
         """Return widths in a ratio of 100, as the paper's."""
         return cls(smallest=0.01, largest=1.0)
 
+    def at(self, share: float) -> Self:
+        """Return the objective when this share of training, 0 to 1, is done: of one width."""
+        width = self.largest * (self.smallest / self.largest) ** share
+        return dataclasses.replace(self, smallest=width, largest=width)
+
     def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         """Return E|u + a R(y + a u)|² per pixel."""
         noise = batch.noise(generator)
@@ -53,7 +58,5 @@ class Noise2Score(OnePass):
 
     def draw(self, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """Draw the level of the noise that is added to each image of level `sigma` (batch,)."""
-        share = torch.rand(sigma.shape, generator=generator, device=sigma.device)
-        width = self.smallest * (self.largest / self.smallest) ** share
         normal = torch.randn(sigma.shape, generator=generator, device=sigma.device)
-        return sigma * width * normal.abs()
+        return sigma * self.largest * normal.abs()

@@ -150,11 +150,12 @@ def test_noise2score_is_the_denoiser_of_a_little_more_noise(width, images):
     assert 1 - gain == pytest.approx(1 - expected, rel=5 * 3 / images**0.5)
 
 
-def test_widths_of_noise2score_are_where_they_should_be():
+def test_widths_of_noise2score_fall_evenly_in_their_logarithm():
     objective = Noise2Score(smallest=0.1, largest=1.0)
-    drawn = objective.draw(torch.full((200_000,), 2.0), torch.Generator().manual_seed(0))
-    # E a² = σ² E w², and E w² = (1 - 0.01) / (2 ln 10) for a log-uniform width.
-    assert float(drawn.square().mean()) == pytest.approx(4 * 0.99 / (2 * 2.302585), rel=0.03)
+    widths = [objective.at(share).largest for share in (0.0, 0.5, 1.0)]
+    assert widths == pytest.approx([1.0, 0.1**0.5, 0.1])
+    drawn = objective.at(0.5).draw(torch.full((200_000,), 2.0), torch.Generator().manual_seed(0))
+    assert float(drawn.square().mean()) == pytest.approx(4 * 0.1, rel=5 * (2 / 200_000) ** 0.5)
 
 
 def test_what_the_papers_chose():
