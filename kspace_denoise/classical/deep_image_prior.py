@@ -4,6 +4,7 @@ import dataclasses
 import math
 import warnings
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,7 +91,8 @@ class DeepImagePrior:
                 f"image has {noisy.images.shape[-2:]} pixels, expected {_SMALLEST} each way or more"
             )
         device = to_torch(image).device
-        images = torch.from_numpy(noisy.images).to(device)
+        single = torch.complex64 if np.iscomplexobj(noisy.images) else torch.float32
+        images = torch.from_numpy(noisy.images).to(device, single)
         inside = torch.from_numpy((noisy.sigma > 0).reshape(images.shape)).to(device)
         clean = self._denoise(images, inside).cpu().numpy()
         return like(clean.reshape(noisy.sigma.shape) * noisy.sigma, image, image.dtype)
@@ -113,7 +115,7 @@ class DeepImagePrior:
         if unit == 0:
             return torch.zeros_like(noisy)
         network, fixed, generator = self._begin(noisy)
-        optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         average, left = torch.zeros_like(noisy), math.inf
         for step in range(self.steps):
             moved = torch.randn(fixed.shape, generator=generator).to(fixed)
@@ -145,4 +147,6 @@ class DeepImagePrior:
             network = Hourglass(self.inputs, channels, self.width, levels)
         generator = torch.Generator().manual_seed(self.seed)
         fixed = _INPUT * torch.rand((1, self.inputs, *size), generator=generator)
-        return network.to(noisy), fixed.to(noisy), generator
+        network.to(device=noisy.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fixed = fixed.to(device=noisy.device, memory_format=torch.channels_last)
+        return network, fixed, generator
