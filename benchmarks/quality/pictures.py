@@ -13,6 +13,7 @@ from benchmarks.quality.tables import Sheet
 from benchmarks.quality.volumes import Numpy
 
 _MOST = 11  # images in a row of a panel
+_COLUMNS = 6  # of a grid
 _CORRELATION = 0.2  # ends of the colours, at least
 
 
@@ -57,6 +58,31 @@ def draw_panel(sheet: Sheet, rows: Sequence[str], work: Path, path: Path) -> boo
                 axes.imshow(np.abs(images[contrast]), cmap="gray", vmin=0, vmax=top)
             if number == 0:
                 axes.set_title(name, fontsize=7)
+    figure.savefig(path, dpi=110)
+    return True
+
+
+def draw_grid(sheet: Sheet, rows: Sequence[str], work: Path, path: Path) -> bool:
+    """Draw the kept slice of the first contrast by every row; tell whether there were several."""
+    shown: dict[str, Numpy] = {}
+    for name in rows:
+        images = _kept(sheet.results[name], work) if name in sheet.results else {}
+        contrasts = [key for key in images if not key.startswith("truth-")]
+        if contrasts:
+            truth = images.get(f"truth-{contrasts[0]}")
+            shown |= {} if truth is None else {"noise-free": truth}
+            shown[name] = images[contrasts[0]]
+    if len(shown) < 3:
+        return False
+    lines = -(-len(shown) // _COLUMNS)
+    figure = Figure(figsize=(2 * _COLUMNS, 2.15 * lines), layout="constrained")
+    grid = figure.subplots(lines, _COLUMNS, squeeze=False)
+    top = float(np.percentile(np.abs(next(iter(shown.values()))), 99.8))
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, (name, image) in zip(grid.flat, shown.items(), strict=False):
+        axes.imshow(np.abs(image), cmap="gray", vmin=0, vmax=top)
+        axes.set_title(name, fontsize=8)
     figure.savefig(path, dpi=110)
     return True
 

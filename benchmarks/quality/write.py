@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.curves import draw_sigma, draw_steps
 from benchmarks.quality.markdown import real_text, section_text
-from benchmarks.quality.pictures import draw_correlations, draw_panel, draw_table
+from benchmarks.quality.pictures import draw_correlations, draw_grid, draw_panel, draw_table
 from benchmarks.quality.rows import TABLES
 from benchmarks.quality.tables import Sheet, read_sheets, sections
 from benchmarks.quality.tables_real import is_real, real_sections
 
+_GRIDS = ("every-method", "architectures")
+"""Tables whose images are drawn beside those of the main one."""
 _ABOUT = "Written by `python -m benchmarks.quality table` from finished results."
 
 
@@ -37,6 +40,7 @@ def _write_dataset(stem: Path, sheets: Sequence[Sheet], work: Path) -> list[Path
     last = sheets[-1]  # the longest training
     others: dict[str, Callable[[Path], bool]] = {
         "images": lambda path: draw_panel(last, TABLES["methods"].rows, work, path),
+        **{f"{name}-images": partial(_grid, last, name, work) for name in _GRIDS},
         "residuals": lambda path: draw_correlations(last, path),
         "sigma": lambda path: not real and draw_sigma(made, path),
         "steps": lambda path: draw_steps(sheets, path),
@@ -51,6 +55,11 @@ def _write_dataset(stem: Path, sheets: Sequence[Sheet], work: Path) -> list[Path
     markdown.write_text("\n".join([head, *texts]) + (f"\n{links}\n" if links else ""))
     data.write_text(json.dumps(made, indent=1))
     return [markdown, data, *pictures]
+
+
+def _grid(sheet: Sheet, name: str, work: Path, path: Path) -> bool:
+    own = set(TABLES[name].rows) - set(TABLES["methods"].rows)
+    return bool(own & set(sheet.results)) and draw_grid(sheet, TABLES[name].rows, work, path)
 
 
 def _tables_drawn(stem: Path, made: Sequence[dict[str, Any]]) -> list[Path]:
