@@ -1,30 +1,34 @@
 """What a training step and a slice cost with every method, and with every network.
 
-Methods train the default network, networks are trained as Corruption2Self; all with the default
+Trained methods train the default network, networks are trained as Corruption2Self; all with the default
 batch and crops, on phantoms of 4 coils and 128 x 128, on which each denoises 4 slices as it does by
 default: the mean over eight symmetries, of all draws or grids that its method takes. One process,
 which should be alone on its machine; the warm-up of 10 steps and of one slice is not counted.
 
     python benchmarks/method_speed.py
 
-Takes 4 minutes on 2 cores.
+Takes 5 minutes on 2 cores.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 import kspace_denoise as kd
 from kspace_denoise import sim
+from kspace_denoise.classical import CLASSICAL
 from kspace_denoise.networks import ARCHITECTURES, network_config
 from kspace_denoise.objectives import METHODS
 from kspace_denoise.scan import Scan
 from kspace_denoise.training.config import TrainConfig
+
+Numpy: TypeAlias = np.ndarray[Any, Any]
 
 SHAPE, COILS, SLICES, SNR = (128, 128), 4, 4, 8.0
 WARM, TIMED = 10, 30
@@ -41,7 +45,24 @@ def scans() -> tuple[Scan, Scan, Scan]:
     return first, second, Scan(kspace=clean)
 
 
-def measured(method: str, architecture: str, device: str) -> dict[str, Any]:
+def images() -> Numpy:
+    """Return noisy complex slices, sigma 1."""
+    heads = np.stack(
+        [np.asarray(sim.phantom(SHAPE, seed=700_000 + i).image) for i in range(SLICES)]
+    )
+    clean = SNR * heads / np.abs(heads[np.abs(heads) > 0]).mean()
+    return np.asarray(sim.add_noise(clean[:, None], 2 * np.eye(1), seed=2)[:, 0], np.complex64)
+
+
+def per_slice(denoiser: Callable[[Numpy, float], object], slices: Numpy) -> float:
+    """Return the seconds of a slice, without those of the first one."""
+    denoiser(slices[:1], 1.0)
+    started = time.perf_counter()
+    denoiser(slices, 1.0)
+    return (time.perf_counter() - started) / len(slices)
+
+
+def trained(method: str, architecture: str, device: str) -> dict[str, Any]:
     """Train and denoise with one method and network; return the seconds of both."""
     network = network_config({"architecture": architecture})
     config = TrainConfig(steps=WARM + TIMED, network=network, compile=device == "cuda")
@@ -52,17 +73,19 @@ def measured(method: str, architecture: str, device: str) -> dict[str, Any]:
         method, first, config=config, targets=targets, device=device,
         report=lambda progress: seconds.update({progress.step: progress.seconds}),
     )  # fmt: skip
-    images = SNR * torch.randn(SLICES, *SHAPE, dtype=torch.complex64)
-    denoiser(images[:1], 1.0)
-    started = time.perf_counter()
-    denoiser(images, 1.0)
     return {
         "method": method,
         "network": architecture,
         "weights": sum(p.numel() for p in denoiser.network.parameters()),
         "step": (seconds[WARM + TIMED] - seconds[WARM]) / TIMED,
-        "slice": (time.perf_counter() - started) / SLICES,
+        "slice": per_slice(denoiser, images()),
     }
+
+
+def classical(method: str) -> dict[str, Any]:
+    """Denoise with a method that needs no training, on the CPU; of the slowest one slice."""
+    slices = images()[: 1 if method == "dip" else SLICES]
+    return {"method": method, "network": None, "slice": per_slice(CLASSICAL[method](), slices)}
 
 
 def main() -> None:
@@ -78,13 +101,15 @@ def main() -> None:
     print("| method | network | weights, million | ms per step | s per slice |")
     print("| --- | --- | ---: | ---: | ---: |")
     rows = []
+    for method in CLASSICAL:
+        rows.append(classical(method))
+        print(f"| {method} | | | | {rows[-1]['slice']:.2f} |", flush=True)
     for method, name in cases:
-        row = measured(method, name, options.device)
+        row = trained(method, name, options.device)
         rows.append(row)
+        millions, step = row["weights"] / 1e6, 1000 * row["step"]
         print(
-            f"| {method} | {name} | {row['weights'] / 1e6:.2f} | {1000 * row['step']:.0f} "
-            f"| {row['slice']:.2f} |",
-            flush=True,
+            f"| {method} | {name} | {millions:.2f} | {step:.0f} | {row['slice']:.2f} |", flush=True
         )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
