@@ -1,9 +1,10 @@
 """What a training step and a slice cost with every method, and with every network.
 
-Trained methods train the default network, networks are trained as Corruption2Self; all with the default
-batch and crops, on phantoms of 4 coils and 128 x 128, on which each denoises 4 slices as it does by
-default: the mean over eight symmetries, of all draws or grids that its method takes. One process,
-which should be alone on its machine; the warm-up of 10 steps and of one slice is not counted.
+Trained methods train the default network, networks are trained as Corruption2Self; all with the
+default batch and crops, on phantoms of 4 coils and 128 x 128. All denoise 4 slices as they do by
+default: trained ones as the mean over eight symmetries, of all draws or grids that a method takes.
+One process, which should be alone on its machine; the warm-up of 10 steps and of one slice is not
+counted.
 
     python benchmarks/method_speed.py
 
