@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality import real
+from benchmarks.quality import real, summary
 from benchmarks.quality.command import main
 from benchmarks.quality.datasets import ABOUT, GROUPS, expand, why_not
 from benchmarks.quality.magnitude import volumes
@@ -44,6 +44,36 @@ def test_m4raw_from_files_to_tables(
     )
     assert _run(tmp_path, *command[:-2]) == 2  # other settings than those of the results
     assert "made with another" in capsys.readouterr().err
+
+
+def test_every_kind_of_row_has_its_cells_in_the_summary(
+    tmp_path: Path, study: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("m4raw", "--folder", str(study), "--methods", "noisy", "c2s", "c2s-plain-unet")
+    command += ("coil2coil", "--seeds", "0", "--steps", "2", "--config", str(tiny_file))
+    assert _run(tmp_path, *command) == 0
+    speed = tmp_path / "speed.json"
+    speed.write_text('[{"method": "coil2coil", "network": "unet", "weights": 2000000, "step": 0.1,'
+                     ' "slice": 3.0}]')  # fmt: skip
+    for name, rows in (("every-method", 17), ("architectures", 5)):
+        capsys.readouterr()
+        summary.main([name, "--out", str(tmp_path / "out"), "--speed", str(speed)])
+        lines = {cells[0]: cells for cells in _cells(capsys.readouterr().out)}
+        assert len(lines) == rows + 2  # those of the heading
+        assert float(lines["Corruption2Self, our default"][2]) == 0
+    plain, ours = lines["plain U-Net"], lines["Corruption2Self, our default"]
+    assert float(plain[2]) == pytest.approx(float(plain[1]) - float(ours[1]), abs=0.011)
+    result = json.loads((tmp_path / "out/m4raw/c2s-plain-unet/seed0-steps2.json").read_text())
+    assert 0 < result["parameters"] < 1e6
+    assert result["made_with"]["training"]["config"]["network"]["architecture"] == "plain-unet"
+    summary.main(["every-method", "--out", str(tmp_path / "out"), "--speed", str(speed)])
+    lines = {cells[0]: cells for cells in _cells(capsys.readouterr().out)}
+    assert lines["Coil2Coil"][-3:] == ["2.00", "100", "3.00"]
+    assert lines["SURE"][1:4] == ["–", "–", "–"]
+
+
+def _cells(text: str) -> list[list[str]]:
+    return [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
 
 
 def test_paper_scoring_runs_on_magnitudes(tmp_path: Path, study: Path, tiny_file: Path) -> None:
@@ -158,6 +188,8 @@ def test_rows_that_a_data_set_cannot_have_are_left_out() -> None:
     assert why_not("phantom", find_row("c2s-vst")) is not None
     assert why_not("rician", find_row("c2s-vst")) is None
     assert why_not("real-fisp", find_row("noise2noise")) is not None
+    assert why_not("real-fisp", find_row("coil2coil")) is not None
+    assert why_not("phantom", find_row("coil2coil")) is None
     assert why_not("phantom", find_row("c2s-T1w+T2w")) is None
 
 
