@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import kspace_denoise as kd
+from kspace_denoise.cli.common import resolve_device
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.processes import torchrun
 
@@ -33,9 +34,8 @@ def alone(device: str) -> None:
     data = np.random.default_rng(0).standard_normal((8, 160, 160, 2)).astype(np.float32)
     images = kd.Images(data=8 * data.view(np.complex64)[..., 0], sigma=1.0)
     seconds = {}
+    device = resolve_device(device)
     with torchrun(device) as these:
-        if device == "cuda":
-            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         kd.train(
             "c2s", images, config=TrainConfig(steps=WARM + TIMED), device=device,
             report=lambda progress: seconds.update({progress.step: progress.seconds}),

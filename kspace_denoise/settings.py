@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, get_type_hints
 
 
@@ -11,7 +11,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and value % 1 == 0
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import kspace_denoise as kd
 from benchmarks.quality.m4raw import first_repetition
-from benchmarks.quality.records import PROTOCOL, Origin, check_same, mark, plain
+from benchmarks.quality.records import PROTOCOL, Origin, check_same, mark, plain, revision
 from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.volumes import Volume
 from kspace_denoise.denoiser import Denoiser
@@ -74,6 +74,7 @@ class Training(NamedTuple):
             "sigma": self.row.sigma,
             "seed": self.seed,
             "start": None if self.start is None else self.start.record,
+            **revision(self.row.method, config.network.architecture),
         }
 
 
@@ -219,7 +220,10 @@ def _coils(row: Row, volume: Volume) -> Scan:
     """Return the k-space of the first repetition."""
     if volume.source is None:
         where = f"{volume.contrast} of subject {volume.subject}"
-        raise ValueError(f"{row.name} learns from coils, and {where} has images alone")
+        raise ValueError(
+            f"{row.name} learns from coils, and {where} has images alone; where an earlier version "
+            "kept them, take another --work"
+        )
     return first_repetition(Path(volume.source))
 
 

@@ -16,7 +16,7 @@ from benchmarks.quality.denoisers import (
     training_record,
 )
 from benchmarks.quality.pictures_kept import keep_picture
-from benchmarks.quality.records import PROTOCOL, Origin
+from benchmarks.quality.records import PROTOCOL, Origin, revision
 from benchmarks.quality.rows import Row, find_row
 from benchmarks.quality.scores import Scores, main_score, slice_scores
 from benchmarks.quality.strengths import LADDERS, AnyDenoiser, best_strength, classical
@@ -82,7 +82,7 @@ def made_with(job: Job, means: Means) -> dict[str, Any]:
         inference = {"sigma": row.inference_sigma, "symmetries": row.symmetries}
         return record | {"training": training(job, means).record, "inference": inference}
     ladder = [float(strength) for strength in LADDERS.get(row.method, ())]
-    return record | {"ladder": ladder, "vst": row.vst}
+    return record | {"ladder": ladder, "vst": row.vst, **revision(row.method)}
 
 
 class VolumeSet:

@@ -70,7 +70,7 @@ def volumes(folder: Path, split: str) -> Iterator[Volume]:
             volume = reconstruct(study, contrast, scans, clean, align=clean is None)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        yield dataclasses.replace(volume, source=str(path))
+        yield dataclasses.replace(volume, source=str(path.absolute()))
 
 
 def first_repetition(path: Path) -> Scan:

@@ -10,6 +10,14 @@ Origin = dict[str, Any]
 PROTOCOL = 2
 """Raise it whenever training, denoising or scoring changes such that numbers do."""
 
+REVISIONS = {"noise2score": 2, "noise2same": 2, "coil2coil": 2, "dip": 2, "plain-unet": 2}
+"""Raise that of a method or network whenever it alone changes such that its numbers do."""
+
+
+def revision(*names: str) -> dict[str, int]:
+    """Return the revisions of a method and network that have changed since the protocol did."""
+    return {f"revision of {name}": REVISIONS[name] for name in names if name in REVISIONS}
+
 
 def mark(made_of: Any) -> str:
     """Return a short text that tells one record from another."""

@@ -80,7 +80,8 @@ class DeepImagePrior:
     def __call__(self, image: Array, sigma: Array | float) -> Array:
         """Denoise `(..., y, x)` with noise `sigma` per real component: a number or a map.
 
-        Computed where the image lives. Where a noise map is 0 the result is 0.
+        Computed where the image lives. Where a noise map is 0 the result is 0. Pixels of exactly 0
+        were blanked and hold no noise.
 
         Raises:
             TypeError, ValueError: as `noisy_images`, or if the image is smaller than 4 pixels.
@@ -94,7 +95,8 @@ class DeepImagePrior:
         single = torch.complex64 if np.iscomplexobj(noisy.images) else torch.float32
         images = torch.from_numpy(noisy.images).to(device, single)
         inside = torch.from_numpy((noisy.sigma > 0).reshape(images.shape)).to(device)
-        clean = self._denoise(images, inside).cpu().numpy()
+        with torch.enable_grad():
+            clean = self._denoise(images, inside & (images != 0)).cpu().numpy()
         return like(clean.reshape(noisy.sigma.shape) * noisy.sigma, image, image.dtype)
 
     def _denoise(self, images: Tensor, inside: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def device_option() -> Decorator:
 
 
 def resolve_device(name: str) -> str:
-    """Return `cpu` or `cuda`.
+    """Return `cpu` or `cuda`, of a process that torchrun has started with the number of its GPU.
 
     Raises:
         ValueError: if CUDA is asked for and there is none.
@@ -100,9 +100,10 @@ def resolve_device(name: str) -> str:
     import torch
 
     if torch.cuda.is_available():
-        if "LOCAL_RANK" in os.environ:  # torchrun: a GPU of its own for each process
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        return "cuda"
+        if "LOCAL_RANK" not in os.environ:
+            return "cuda"
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        return f"cuda:{os.environ['LOCAL_RANK']}"
     if name == "cuda":
         raise ValueError("--device cuda: no usable CUDA device here; use --device cpu or auto")
     return "cpu"

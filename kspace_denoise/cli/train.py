@@ -204,7 +204,7 @@ def _write(denoiser: Denoiser, out: Path, checkpoint: Path, anew: bool) -> None:
     """Write the denoiser, remove its checkpoint, and tell how training went."""
     denoiser.save(out)
     checkpoint.unlink()
-    if anew:
+    if anew and not hasattr(denoiser.objective, "at"):  # whose losses cannot be compared
         note_nothing_learnt(denoiser.record["losses"], denoiser.config)
     click.echo(f"{out}: {_outcome(denoiser)}")
 

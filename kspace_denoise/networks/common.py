@@ -1,6 +1,30 @@
 """Settings that every network has."""
 
 import dataclasses
+from typing import get_type_hints
+
+MAY_BE_ZERO = ("contrasts", "attention", "middle", "refinement", "encoder", "decoder")
+"""Whole numbers of networks, alone or in lists, that may be 0; all others count something."""
+
+
+def check_counts(config: "CommonConfig") -> None:
+    """Refuse numbers of layers, channels or heads that are no counts.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    hints = get_type_hints(type(config))
+    for name, kind in hints.items():
+        if kind not in (int, tuple[int, ...]):
+            continue
+        value = getattr(config, name)
+        counts = value if isinstance(value, tuple) else (value,)
+        least = 0 if name in MAY_BE_ZERO else 1
+        if any(count < least for count in counts) or not (counts or least == 0):
+            raise ValueError(f"{name} is {value}, expected {least} or more")
+    expansion = getattr(config, "expansion", 1.0)
+    if not 0 < expansion < float("inf"):
+        raise ValueError(f"expansion is {expansion}, expected a positive number")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +49,7 @@ class CommonConfig:
     phase_width: float = 4.0
 
     def __post_init__(self) -> None:
+        check_counts(self)
         if self.phase_width < 0:
             raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
         if self.contrasts < 0:

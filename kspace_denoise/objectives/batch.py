@@ -60,8 +60,8 @@ class Batch:
         return [Batch(*part) for part in zip(*map(parts, fields), strict=True)]
 
     def noise(self, generator: torch.Generator) -> Tensor:
-        """Draw noise like that of the images, of level 1."""
-        return noise_like(self.image, generator)
+        """Draw noise of level 1, like that of the images: none where they are blanked (0)."""
+        return torch.where(self.image != 0, noise_like(self.image, generator), 0)
 
     def mean_square(self, error: Tensor) -> Tensor:
         """Return the mean square of images `(batch, y, x)` where noise is white, for each."""

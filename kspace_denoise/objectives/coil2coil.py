@@ -19,11 +19,11 @@ class Coil2Coil(OnePass):
     s, both u_J and u_K have noise of level 1, and that of one says nothing of the other:
 
     ```text
-    loss = |√(P_K / P_J) f(u_J) - u_K|²       minimised by  f(u_J) = √P_J E[x | u_J]
+    loss = |√P_K f(u_J) - √P_J u_K|² / (P_J + P_K)      minimised by  f(u_J) = √P_J E[x | u_J]
     ```
 
-    that is the clean image in the unit of u_J; the smallest loss is its error, weighted by P_K /
-    P_J, plus the noise of u_K. The paper combines coils as they are and then makes the target's
+    that is the clean image in the unit of u_J, of which and of the noise of u_K the smallest loss
+    is a weighted mean. The paper combines coils as they are and then makes the target's
     noise independent of the input's by generalised least squares; after whitening there is
     nothing left to make independent.
 
@@ -46,6 +46,7 @@ class Coil2Coil(OnePass):
         return cls(halves=True)
 
     def loss(self, network: nn.Module, batch: TwoGroups, generator: torch.Generator) -> Tensor:  # noqa: ARG002
-        """Return |√(P_K / P_J) f(u_J, σ) - u_K|² per pixel, both components together."""
+        """Return the loss per pixel, both components together."""
         clean: Tensor = network(batch.image, batch.sigma, batch.condition)
-        return (batch.ratio * clean - batch.other).abs().square().mean()
+        error = (batch.ratio * clean - batch.other).abs().square()
+        return (error / (1 + batch.ratio**2)).mean()

@@ -43,8 +43,15 @@ def with_trace(
     of each, do not mix. "exact" differentiates twice; "difference" takes the central difference of
     two calls, whose mean stands for f(x), in half the time.
     """
-    if derivative == "exact":
-        return _twice(function, x, left, right)
+    with torch.autocast(x.device.type, enabled=False):  # bfloat16 drowns the divergence
+        if derivative == "exact":
+            return _twice(function, x, left, right)
+        return _difference(function, x, left, right, level)
+
+
+def _difference(
+    function: Callable[[Tensor], Tensor], x: Tensor, left: Tensor, right: Tensor, level: Tensor
+) -> tuple[Tensor, Tensor]:
     size = right.abs().square().mean(dim=(-2, -1), keepdim=True).sqrt()
     step = STEP * level[:, None, None] / size.clamp(min=torch.finfo(size.dtype).tiny)
     ahead, behind = function(x + step * right), function(x - step * right)

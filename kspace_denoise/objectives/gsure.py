@@ -128,10 +128,9 @@ class GSURE(EveryLevel):
             return spectrum
 
         factor = torch.where(seen, self._factor(d, nsr), 0) / batch.density
-        with torch.autocast(state.device.type, enabled=False):  # bfloat16 drowns the divergence
-            clean, divergence = with_trace(
-                estimate, state, factor * probe, probe, level, self.derivative
-            )
+        clean, divergence = with_trace(
+            estimate, state, factor * probe, probe, level, self.derivative
+        )
         wanted = batch.seen if self.target == "measurement" else state
         error = torch.where(seen, inner(clean - wanted, clean - wanted), 0) / batch.density
         return (error + 2 * divergence).mean(dim=(-2, -1))

@@ -59,8 +59,7 @@ def squared_error_of_coils(
         clean: Tensor = network(z, level)
         return clean
 
-    with torch.autocast(images.device.type, enabled=False):  # bfloat16 drowns the divergence
-        clean, trace = with_trace(estimate, images, left, right, level, derivative)
+    clean, trace = with_trace(estimate, images, left, right, level, derivative)
     errors = [
         _residual(scan, image) + 2 * scan.sigma**2 * part.sum()
         for scan, image, part in zip(batch.scans, clean, trace, strict=True)

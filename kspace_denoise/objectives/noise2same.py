@@ -24,7 +24,8 @@ class Noise2Same(OnePass):
 
     over n real components, with ỹ the image whose pixels J are replaced by the mean of their
     neighbours (theorem 1 of the paper): the right side is the loss, and none of the terms needs the
-    clean image. A denoiser may look at the pixel itself, as much as the bound lets it.
+    clean image. A denoiser may look at the pixel itself, as much as the bound lets it. σ stands
+    under the root, so that it is a bound for images of different σ together.
 
     `share` of the pixels are hidden. `weight` stands for 2 σ: None takes the noise of each image,
     a number is the paper's λ, for images of variance 1.
@@ -60,9 +61,9 @@ class Noise2Same(OnePass):
         )
         components = 2 if image.is_complex() else 1
         error = (seen - image).abs().square().mean()
-        change = (seen - blind)[hidden].abs().square()
+        half = batch.sigma if self.weight is None else torch.full_like(batch.sigma, self.weight / 2)
+        change = (half[:, None, None] * (seen - blind))[hidden].abs().square()
         # The gradient of a root is infinite at 0, where a network begins that answers 0.
         spread = (change.sum() / max(1, components * change.numel()) + 1e-12).sqrt()
-        weight = 2 * batch.sigma.mean() if self.weight is None else self.weight
-        total: Tensor = error + components * weight * spread
+        total: Tensor = error + 2 * components * spread
         return total

@@ -20,7 +20,8 @@ class SURE(OnePass):
     n counts real components, two for a complex pixel, and the divergence is the trace over them;
     it is taken by one random sign per component (Hutchinson), as the central `"difference"` of two
     calls of the network whose mean is f, or `"exact"` by differentiating twice. As a loss for
-    networks: Soltanayev and Chun, NeurIPS 2018, who take a one-sided difference of N(0, 1).
+    networks: Soltanayev and Chun, NeurIPS 2018, who take a one-sided difference of N(0, 1). Pixels
+    of exactly 0 were blanked, and hold no noise.
     """
 
     derivative: Derivative = "difference"
@@ -37,7 +38,8 @@ class SURE(OnePass):
 
     def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         """Return SURE per pixel; a complex pixel counts both components."""
-        probe = rademacher_like(batch.image, generator)
+        noisy = batch.image != 0
+        probe = torch.where(noisy, rademacher_like(batch.image, generator), 0)
         clean, trace = with_trace(
             lambda image: network(image, batch.sigma, batch.condition),
             batch.image, probe, probe, batch.sigma, self.derivative,
@@ -45,4 +47,4 @@ class SURE(OnePass):
         variance = batch.sigma[:, None, None] ** 2
         components = 2 if batch.image.is_complex() else 1
         error = (clean - batch.image).abs().square()
-        return (error - components * variance + 2 * variance * trace).mean()
+        return (error - components * variance * noisy + 2 * variance * trace).mean()

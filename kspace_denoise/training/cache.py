@@ -17,7 +17,7 @@ from torch import Tensor
 import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.formats.atomic import check_folder_place
-from kspace_denoise.scan import Images
+from kspace_denoise.scan import Images, Numpy, Sliceable
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.examples import Made, training_examples
 from kspace_denoise.training.facts import Facts
@@ -51,20 +51,21 @@ def cached_images(
 
 
 def _order(count: int, processes: Processes) -> Iterator[int]:
-    """Yield a process's own scans, then those of the others, the last ones first.
+    """Yield a process's own scans, then those of the others in turn, the last ones first.
 
-    So one that is done helps the others, and both meet in the middle.
+    So one that is done helps the next one, and both meet in the middle.
     """
     numbers = range(count)
-    own = processes.own(numbers)
-    yield from own
-    yield from reversed([number for number in numbers if number not in set(own)])
+    yield from processes.own(numbers)
+    for further in range(1, processes.total):
+        other = processes._replace(rank=(processes.rank + further) % processes.total)
+        yield from reversed(other.own(numbers))
 
 
 def key(subject: Subject, recipe: Recipe) -> str:
     """Return a text that tells what images are made of, and how.
 
-    Of k-space and images the middle slice is read, and stands for all.
+    Of k-space the slice nearest to the middle that is not blank is read, and stands for all.
     """
     parts = [subject.source, subject.target, *subject.contrasts]
     record = {
@@ -78,12 +79,12 @@ def key(subject: Subject, recipe: Recipe) -> str:
 
 def _digest(source: Source) -> str:
     if isinstance(source, Images):
-        arrays = [source.data[len(source.data) // 2], source.sigma]
+        arrays = [source.data, source.sigma]
         shape = source.data.shape
     else:
         shape = source.kspace.shape
         arrays = [
-            source.kspace[shape[0] // 2],
+            _middle(source.kspace),
             source.mask,
             source.noise_covariance,
             source.noise_profile,
@@ -95,6 +96,15 @@ def _digest(source: Source) -> str:
         total.update(f"{values.shape} {values.dtype}".encode())
         total.update(np.ascontiguousarray(values).tobytes())
     return total.hexdigest()
+
+
+def _middle(kspace: Sliceable) -> Numpy:
+    count = len(kspace)
+    for index in sorted(range(count), key=lambda i: abs(i - count // 2)):
+        values = np.asarray(kspace[index])
+        if values.any():
+            break
+    return values
 
 
 def _keep(path: Path, subject: Subject, recipe: Recipe) -> None:

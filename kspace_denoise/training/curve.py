@@ -21,6 +21,11 @@ def usual(losses: Losses) -> float:
     return statistics.median([loss for _, loss in losses] or [float("inf")])
 
 
+def has_exploded(loss: float, losses: Losses) -> bool:
+    """Return whether a loss is far beyond those before, which may be negative (Stein's)."""
+    return loss > DIVERGED * statistics.median([abs(x) for _, x in losses] or [float("inf")])
+
+
 def going_well(losses: Losses) -> bool:
     """Return whether the last loss is no larger than the median of all, itself included."""
     return not losses or losses[-1][1] <= usual(losses)

@@ -6,6 +6,7 @@ random numbers of its own, so the result does not depend on how many cores there
 """
 
 import concurrent.futures
+import contextlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,8 +20,8 @@ from kspace_denoise.training.processes import added_up, joined
 class Parts:
     """Compute gradients in `count` parts; a context manager, as it holds threads.
 
-    On a GPU the batch of a single process is one part, computed in bfloat16 where autocast deems
-    that safe. Several processes take some of the parts each.
+    On a GPU the batch of a single process is one part, with random numbers of its own, computed in
+    bfloat16 where autocast deems that safe. Several processes take some of the parts each.
     """
 
     def __init__(
@@ -79,12 +80,19 @@ class Parts:
 
     def _part(self, batch: AnyBatch, seed: int, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
         generator = torch.Generator(batch.device).manual_seed(seed)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
-            loss = share * self.objective.loss(self.network, batch, generator)
-        gradient = torch.autograd.grad(
-            loss, self.parameters, allow_unused=True, materialize_grads=True
-        )
+        with self._precision():
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
+                loss = share * self.objective.loss(self.network, batch, generator)
+            gradient = torch.autograd.grad(
+                loss, self.parameters, allow_unused=True, materialize_grads=True
+            )
         return loss.detach(), gradient
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        """Keep convolutions of a GPU from rounding to 10 bits where differences are taken."""
+        if self.device == "cpu" or not hasattr(self.objective, "derivative"):
+            return contextlib.nullcontext()
+        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def mixed_seed(seed: int, number: int) -> int:

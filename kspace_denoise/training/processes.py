@@ -94,8 +94,8 @@ def check_alike(identity: Mapping[str, Any]) -> None:
         if other != found[0]:
             raise ValueError(
                 f"process {rank} is about to train something else than process 0 "
-                f"({differences(found[0], other)}): give all of them the same files, config and "
-                "seed, and no --minutes of their own"
+                f"({differences(found[0], other)}): give all of them the same files, config, seed "
+                "and checkpoint"
             )
 
 
@@ -129,5 +129,6 @@ def _heard(message: Callable[[], object]) -> None:
     except RuntimeError as error:
         raise ProcessLostError(
             "another process of this run has stopped, and what it said tells why: mend that, and "
-            "go on from the checkpoint with --resume, with as many processes as you like"
+            "go on from the checkpoint with --resume, with as many processes as you like "
+            f"({str(error).splitlines()[0]})"
         ) from error

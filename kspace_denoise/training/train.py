@@ -93,7 +93,7 @@ def train(
     objective, config = _fit_to_data(objective, config, images)
     _check_channels(config.network, images.channels)
     network = build_network(config.network, images.channels, seed)
-    if isinstance(objective, GSURE) and objective.derivative == "exact":
+    if getattr(objective, "derivative", None) == "exact":
         differentiate_twice(network)
     if start is not None:
         _check_start(start, images.channels)
@@ -227,6 +227,11 @@ def _fitted(
             direct=network.direct or needs["direct"],
             target_level=network.target_level or needs["target_level"],
             phase_width=0.0 if config.paper or every_level else network.phase_width,
+        )
+    if getattr(objective, "direct", False) and getattr(network, "residual", False):
+        raise ValueError(
+            "residual = true adds the noisy image to what the network says, and this method hides "
+            "pixels from it, which would bring their noise back: set residual to false"
         )
     whose = "the network of the config" if start is None else "the denoiser to start from"
     if network.contrasts != contrasts:

@@ -17,7 +17,8 @@ from kspace_denoise.training.ahead import Ahead
 from kspace_denoise.training.checkpoint import differences, read_tensors, write_tensors
 from kspace_denoise.training.coils import CoilImages
 from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.curve import DIVERGED, ends, going_well, has_fallen, usual
+from kspace_denoise.training.curve import ends, going_well, has_exploded, has_fallen, usual
+from kspace_denoise.training.facts import checksum
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements
 from kspace_denoise.training.parts import Parts, mixed_seed
@@ -68,9 +69,9 @@ class Trainer:
         device: str = "cpu",
         checkpoint: Path | None = None,
     ) -> None:
-        self.network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(device=indexed(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective, self.images, self.config = objective, images, config
-        self.seed, self.device, self.checkpoint = seed, device, checkpoint
+        self.seed, self.device, self.checkpoint = seed, indexed(device), checkpoint
         self.progress = Progress(steps=config.steps)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
@@ -90,7 +91,10 @@ class Trainer:
             TrainingDivergedError: if a gradient is not finite or the loss explodes; the message
                 says whether a lower learning rate may go on from the checkpoint.
         """
-        check_alike(self.identity())
+        free = {name: getattr(self.config, name) for name in FREE}
+        weights = checksum(self.network.state_dict().values())
+        start = {"step": self.progress.step, "weights": weights, **free}
+        check_alike({**self.identity(), **_plain(start)})
         check_shares(self.config.parts, self.config.batch)
         self.network.train()
         parts = Parts(self._compiled, self.objective, self.device, self.config.parts)
@@ -174,8 +178,8 @@ class Trainer:
             return
         mean = float(torch.stack(self._recent).mean())
         self._recent = []
-        median = usual(self.progress.losses)
-        if mean > DIVERGED * median:
+        if has_exploded(mean, self.progress.losses):
+            median = usual(self.progress.losses)
             raise self._diverged(f"the loss has grown from {median:.3g} to {mean:.3g}")
         self.progress.losses.append((self.progress.step, mean))
 
@@ -199,9 +203,11 @@ class Trainer:
     def _worth_it(self) -> bool:
         """Return whether to keep this state: the first, then those of losses that are going well.
 
-        A healthy run passes often; one about to diverge leaves the last good state as it is.
+        A healthy run passes often; one about to diverge leaves the last good state as it is. Losses
+        of an objective that changes in the course of training say nothing.
         """
-        return self._kept is None or going_well(self.progress.losses)
+        changes = hasattr(self.objective, "at")
+        return self._kept is None or changes or going_well(self.progress.losses)
 
     def save(self) -> None:
         """Write the checkpoint: weights, their average, the optimiser's moments, progress."""
@@ -270,6 +276,11 @@ class Trainer:
         planned = progress.pop("steps")
         self.progress = Progress(**progress, steps=self.config.steps or planned)
         self._kept = self.progress.step
+
+
+def indexed(device: str) -> str:
+    """Return a device with its number: which GPU is the current one, each thread knows apart."""
+    return f"cuda:{torch.cuda.current_device()}" if device == "cuda" else device
 
 
 class TrainingDivergedError(ValueError):

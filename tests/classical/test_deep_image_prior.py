@@ -110,3 +110,12 @@ def test_what_makes_no_sense_is_refused(rng):
     for wrong in ({"strength": -1.0}, {"steps": 0}, {"memory": 1.0}, {"jitter": -0.1}):
         with pytest.raises(ValueError, match="expected"):
             DeepImagePrior(**wrong)
+
+
+def test_blanked_pixels_do_not_count_as_noise_that_was_left(rng):
+    noisy = head() + complex_array(rng, SHAPE)
+    noisy[:, ::3] = 0
+    with torch.no_grad():
+        clean = DeepImagePrior()(noisy, 1.0)
+    inside = np.asarray(noisy != 0)
+    assert 0.9 < power((noisy - clean)[inside]) <= 1

@@ -69,13 +69,16 @@ def test_level_contrasts_and_target_reach_the_network(name):
     settings = {"architecture": name, "contrasts": 1, "target_level": True, "phase_width": 0}
     network = randomised(build_network(network_config(settings), channels=1))
     generator = torch.Generator().manual_seed(0)
-    x, other = torch.randn(2, 1, 24, 20, generator=generator)
+    x, other = torch.randn(2, 1, 96, 88, generator=generator)
     other, level, left = other[:, None], torch.tensor([0.5]), torch.tensor([0.2])
-    body = network.network
-    seen = body(x[:, None], level, other, left)
-    assert not torch.allclose(seen, body(x[:, None], 2 * level, other, left))
-    assert not torch.allclose(seen, body(x[:, None], level, 2 * other, left))
-    assert not torch.allclose(seen, body(x[:, None], level, other, 2 * left))
+
+    def centre(*given: torch.Tensor) -> torch.Tensor:
+        """Far from the borders, where zeros beside the image would tell."""
+        return network.network(x[:, None], *given)[..., 40:50, 40:50].detach()
+
+    seen = centre(level, other, left)
+    for changed in ((4 * level, other, left), (level, 2 * other, left), (level, other, 4 * left)):
+        assert float((centre(*changed) - seen).norm() / seen.norm()) > 0.03
     blind = network_config({"architecture": name, "level_conditioning": False, "channels": 1})
     body = randomised(build(blind))
     torch.testing.assert_close(body(x[:, None], level), body(x[:, None], 2 * level))
@@ -172,3 +175,33 @@ def test_what_does_not_fit_is_refused():
             network_config(settings)
     with pytest.raises(TypeError, match=r"width is 1\.5, expected a whole number"):
         network_config({"architecture": "nafnet", "width": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"architecture": "unet", "heads": 0}, "heads"),
+        ({"architecture": "swinir", "heads": 0}, "heads"),
+        ({"architecture": "swinir", "layers": []}, "layers"),
+        ({"architecture": "swinir", "expansion": -1}, "expansion"),
+        ({"architecture": "restormer", "width": 0}, "width"),
+        ({"architecture": "restormer", "refinement": -3}, "refinement"),
+        ({"architecture": "nafnet", "middle": -1}, "middle"),
+    ],
+)
+def test_numbers_that_count_nothing_are_refused_by_name(settings, name):
+    with pytest.raises(ValueError, match=f"{name} is .* expected ([01] or more|a pos)"):
+        network_config(settings)
+
+
+def test_a_whole_number_is_no_float():
+    with pytest.raises(TypeError, match=r"width is 16\.0, expected a whole number"):
+        network_config({"architecture": "nafnet", "width": 16.0})
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (8, 8)])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_tiny_images_go_through_in_training(name, size):
+    network = build(network_config({"architecture": name})).train()
+    x = torch.randn(1, 2, *size)
+    assert network(x, torch.ones(1)).shape == x.shape

@@ -205,3 +205,12 @@ def test_bad_settings_say_what_is_expected(make, message):
 def test_an_image_without_cells_is_refused():
     with pytest.raises(ValueError, match="expected cells of 2 x 2 pixels"):
         Neighbor2Neighbor().loss(Gain(1.0), Batch(torch.ones(1, 1, 9), torch.ones(1)), seeded())
+
+
+def test_noise2same_bounds_the_error_of_images_of_different_noise_together():
+    shape, sigma = (16, 256, 256), torch.tensor([0.05, 1.0]).repeat(8)
+    clean = correlated_rows(shape, 0.9, seed=1)
+    given = Batch(clean + sigma[:, None, None] * gaussian(shape, 2), sigma)
+    for gain in (1.0, 0.8, 0.2):
+        error = float((gain * given.image - clean).square().mean() + sigma.square().mean())
+        assert float(Noise2Same(share=0.05).loss(Gain(gain), given, seeded())) > 0.995 * error

@@ -181,3 +181,19 @@ def test_what_the_papers_chose():
 def test_bad_settings_say_what_is_expected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_blanked_pixels_hold_no_noise_and_earn_nothing():
+    """SURE of pixels that are exactly 0 is |f|², whatever the network does with them."""
+    _, given = batch(torch.complex64)
+    half = torch.arange(SHAPE[1]) % 2 == 0
+    image = torch.where(half[:, None], given.image, 0)
+    blank = Batch(image, given.sigma)
+    noise = blank.noise(torch.Generator().manual_seed(0))
+    assert not noise[:, ~half].any()
+    assert float(noise[:, half].abs().square().mean()) == pytest.approx(2, rel=CLOSE)
+    seeded = (torch.Generator().manual_seed(4) for _ in range(2))
+    whole, part = (
+        SURE().loss(Gain(-3.0), x, g) for x, g in zip((given, blank), seeded, strict=True)
+    )
+    assert float(part) == pytest.approx(float(whole) / 2, rel=0.02)

@@ -81,6 +81,18 @@ def test_whatever_changes_the_images_has_a_file_of_its_own():
     assert key(one, RECIPE) == key(*subjects(scan()), RECIPE)
 
 
+def test_scans_that_agree_in_their_blank_middle_are_told_apart():
+    keys = set()
+    for seed in (1, 2):
+        kspace = np.concatenate([scan(seed=seed).kspace, 0 * scan().kspace[:1]])[[0, 2, 2, 2, 1]]
+        images = magnitudes(seed)
+        images.data[0] = 0
+        others = known_subjects(gather(images), Recipe("after-sense"))
+        own = subjects(kd.Scan(kspace=kspace, noise_covariance=PSI))
+        keys |= {key(*own, RECIPE), key(*others, RECIPE)}
+    assert len(keys) == 4
+
+
 def test_blank_scans_are_left_out_and_nothing_else_is_refused(tmp_path):
     shape = (2, 4, *SHAPE)
     zeros = LazySlices(shape, np.complex64, lambda _index: np.zeros(shape[1:], np.complex64))
@@ -95,6 +107,9 @@ def test_processes_make_their_own_first_and_then_help_from_the_other_end():
     first, second = (list(cache._order(7, Processes(rank, 2))) for rank in (0, 1))
     assert first == [0, 2, 4, 6, 5, 3, 1]
     assert second == [1, 3, 5, 6, 4, 2, 0]
+    orders = [list(cache._order(9, Processes(rank, 3))) for rank in range(3)]
+    assert all(sorted(order) == list(range(9)) for order in orders)
+    assert [order[3] for order in orders] == [7, 8, 6]  # where each begins to help
 
 
 def test_training_from_a_cache_finds_the_same_weights(tmp_path):
@@ -102,7 +117,6 @@ def test_training_from_a_cache_finds_the_same_weights(tmp_path):
     cached = kd.train("c2s", scan(), config=TINY, cache=tmp_path / "cache")
     pairs = zip(plain.network.parameters(), cached.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert cached.record["waited"] < cached.record["seconds"]
 
 
 @pytest.mark.parametrize("method", ["coil2coil", "gsure"])

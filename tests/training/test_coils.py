@@ -9,6 +9,7 @@ import torch
 import kspace_denoise as kd
 from kspace_denoise import recon, sim
 from kspace_denoise.objectives import Coil2Coil
+from kspace_denoise.objectives.two_groups import TwoGroups
 from kspace_denoise.training.coils import CoilImages, Coils, combined, training_coils
 from kspace_denoise.training.subjects import Recipe, Subject
 from tests.objectives.toys import Gain, best_gain
@@ -59,8 +60,7 @@ def test_without_whitening_the_groups_would_share_noise():
 def test_the_minimiser_is_the_wiener_gain_of_the_first_group():
     """f(u_J) = √P_J E[x | u_J] in every pixel: u_J P_J s² / (P_J s² + 1), for one P_J."""
     one = coils(1.0)
-    strength = 0.5 * torch.ones(SIZE, SIZE)
-    maps = one.maps / one.maps.abs() * (strength / 2).sqrt()
+    maps = 0.5 * one.maps / one.maps.abs()
     generator = torch.Generator().manual_seed(3)
     clean, *noise = (
         2**0.5 * torch.randn(SIZE, SIZE, dtype=torch.complex64, generator=generator)
@@ -69,11 +69,42 @@ def test_the_minimiser_is_the_wiener_gain_of_the_first_group():
     flat = Coils(maps * clean + torch.stack(noise), maps)
     batch = CoilImages((flat,), Coil2Coil.paper()).draw(4, SIZE, generator)
     gain, floor = best_gain(Coil2Coil.paper(), batch)
-    # Two coils each: P = 0.5, gain 0.5 / 1.5; the floor is weighted error and noise, in the unit.
+    # Two coils each: P = 0.5, gain 0.5 / 1.5; the floor is the mean of error and noise.
     count = 4 * 2 * SIZE**2
     assert gain == pytest.approx(1 / 3, abs=5 / count**0.5 * 4)
     unit = float(batch.sigma.square().mean())
-    assert floor == pytest.approx(2 * unit * (1 + 0.5 / 1.5), rel=5 * (2 / count) ** 0.5 * 2)
+    assert floor == pytest.approx(unit * (1 + 0.5 / 1.5), rel=5 * (2 / count) ** 0.5 * 2)
+
+
+def test_groups_of_unequal_strength_have_the_minimiser_of_the_first():
+    """Coils of strength 1 and 3, one each: gains 1 / 2 and 9 / 10, whichever comes first."""
+    generator = torch.Generator().manual_seed(5)
+    clean, *noise = (
+        2**0.5 * torch.randn(SIZE, SIZE, dtype=torch.complex64, generator=generator)
+        for _ in range(3)
+    )
+    maps = torch.stack([torch.full((SIZE, SIZE), k * 1j, dtype=torch.complex64) for k in (1, 3)])
+    data = CoilImages((Coils(maps * clean + torch.stack(noise), maps),), Coil2Coil())
+    batch = data.draw(8, SIZE, generator)
+    weak = batch.ratio[:, 0, 0] > 1
+    assert batch.ratio[weak].unique().tolist() == pytest.approx([3.0])
+    assert batch.ratio[~weak].unique().tolist() == pytest.approx([1 / 3])
+    for chosen, expected in ((weak, 1 / 2), (~weak, 9 / 10)):
+        count = int(chosen.sum())
+        assert count
+        part = TwoGroups(
+            batch.image[chosen], batch.sigma[chosen],
+            other=batch.other[chosen], ratio=batch.ratio[chosen],
+        )  # fmt: skip
+        gain, _ = best_gain(Coil2Coil(), part)
+        assert gain == pytest.approx(expected, abs=5 * 4 / (2 * SIZE**2) ** 0.5)
+        assert sum(len(piece) for piece in part.split(2)) == count
+        whole = Coil2Coil().loss(Gain(0.3), part, torch.Generator())
+        pieces = [
+            (len(x) / count) * Coil2Coil().loss(Gain(0.3), x, torch.Generator())
+            for x in part.split(2)
+        ]
+        torch.testing.assert_close(sum(pieces), whole)
 
 
 def test_groups_are_of_the_sizes_that_are_asked_for():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kspace_denoise.training.curve import ends, going_well, has_fallen, usual
+from kspace_denoise.training.curve import ends, going_well, has_exploded, has_fallen, usual
 
 
 def losses(values):
@@ -51,3 +51,12 @@ def test_going_well_is_no_larger_than_usual():
     assert going_well(losses([1]))
     assert going_well(losses([3, 1, 2]))
     assert not going_well(losses([3, 1, 3.5]))
+
+
+def test_a_loss_that_falls_below_zero_has_not_exploded():
+    """Stein's estimate of the error is negative by chance, or where the error is small."""
+    assert not has_exploded(-30.0, losses([-0.1, -0.2, -0.1]))
+    assert not has_exploded(5.0, losses([-0.1, -0.2, -0.1]))
+    assert has_exploded(30.0, losses([-0.1, -0.2, -0.1]))
+    assert has_exploded(101.0, losses([1, 1, 1]))
+    assert not has_exploded(1e9, losses([]))

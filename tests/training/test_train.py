@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import kspace_denoise as kd
+from kspace_denoise.networks import network_config
 from kspace_denoise.objectives import GSURE, METHODS, Coil2Coil, make_objective
 from kspace_denoise.training.train import train
 from kspace_denoise.training.trainer import Trainer
@@ -232,3 +233,27 @@ def test_a_network_for_images_of_another_kind_is_refused_before_the_first_step(m
         config = TINY.replace(network=dataclasses.replace(TINY.network, channels=channels))
         with pytest.raises(ValueError, match=f"channels = {channels}, and the images are {kind}"):
             kd.train("c2s", images, config=config)
+
+
+def blanked() -> kd.Images:
+    """Return complex images, half of whose pixels a scanner has set to 0."""
+    noisy = np.random.default_rng(0).standard_normal((4, 32, 32, 2)).astype(np.float32)
+    data = noisy.view(np.complex64)[..., 0]
+    data[:, 8:24, 8:24] += 5
+    data[:, :, :16] = 0
+    return kd.Images(data=data, sigma=1.0)
+
+
+@pytest.mark.parametrize("derivative", ["exact", "difference"])
+def test_sure_trains_the_default_network_on_blanked_images(derivative):
+    """Where nothing is noisy nothing is won by a divergence: the loss has a least value."""
+    network = dataclasses.replace(TINY.network, attention=(0,))
+    config = TINY.replace(network=network, steps=6, objective={"derivative": derivative})
+    denoiser = kd.train("sure", blanked(), config=config)
+    assert np.isfinite(denoiser.record["losses"][-1][1])
+
+
+def test_blind_methods_refuse_a_network_that_adds_the_image():
+    network = network_config({"architecture": "plain-unet", "residual": True})
+    with pytest.raises(ValueError, match="set residual to false"):
+        kd.train("noise2self", scan(), config=TINY.replace(network=network))
