@@ -10,7 +10,7 @@ Origin = dict[str, Any]
 PROTOCOL = 2
 """Raise it whenever training, denoising or scoring changes such that numbers do."""
 
-REVISIONS = {"noise2score": 2, "noise2same": 2, "coil2coil": 2, "dip": 2, "plain-unet": 2}
+REVISIONS = {"noise2score": 2, "noise2same": 2, "coil2coil": 2, "plain-unet": 2}
 """Raise that of a method or network whenever it alone changes such that its numbers do."""
 
 
