@@ -105,7 +105,8 @@ def paper_volumes(folder: Path, split: str) -> Iterator[Volume]:
 def _scaled_rss(scan: Scan) -> Numpy:
     images = recon.rss(ifft2c(scan.kspace[:]))
     low, high = (f(images, axis=(-2, -1), keepdims=True) for f in (np.min, np.max))
-    return np.asarray((images - low) / (high - low), np.float32)
+    width = np.where(high > low, high - low, 1)  # of a blank slice there is nothing to scale
+    return np.asarray((images - low) / width, np.float32)
 
 
 def _middle_first(images: Numpy) -> Numpy:

@@ -37,7 +37,7 @@ class Neighbor2Neighbor(OnePass):
     pair: ClassVar[Pair] = "nothing"
 
     def __post_init__(self) -> None:
-        if not self.weight >= 0:
+        if not 0 <= self.weight < float("inf"):
             raise ValueError(f"weight is {self.weight}, expected 0 or more")
 
     @classmethod

@@ -31,7 +31,7 @@ class Noise2Score(OnePass):
     pair: ClassVar[Pair] = "nothing"
 
     def __post_init__(self) -> None:
-        if not 0 < self.smallest <= self.largest:
+        if not 0 < self.smallest <= self.largest < float("inf"):
             raise ValueError(
                 f"smallest is {self.smallest} and largest {self.largest}, expected positive "
                 "numbers, in units of the noise, the first the smaller"

@@ -15,7 +15,7 @@ class Noisier:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
+        if not 0 < self.alpha < float("inf"):
             raise ValueError(f"alpha is {self.alpha}, expected a positive number")
         if self.draws < 1:
             raise ValueError(f"draws is {self.draws}, expected 1 or more")

@@ -172,6 +172,7 @@ def test_what_the_papers_chose():
         (lambda: Recorrupted2Recorrupted(alpha=0), "alpha is 0, expected a positive number"),
         (lambda: Recorrupted2Recorrupted(draws=0), "draws is 0, expected 1 or more"),
         (lambda: Noisier2Noise(alpha=-1), "alpha is -1, expected a positive number"),
+        (lambda: Noisier2Noise(alpha=float("inf")), "alpha is inf, expected a positive number"),
         (lambda: Noisier2Noise(draws=0), "draws is 0, expected 1 or more"),
         (lambda: SURE(derivative="none"), "derivative is 'none', expected 'difference'"),
         (lambda: Noise2Score(smallest=0), "smallest is 0 and largest"),
