@@ -138,11 +138,15 @@ def test_the_minimiser_of_sure_is_the_wiener_gain():
     assert floor == pytest.approx(0.2, rel=10 * CLOSE)  # the difference of two larger means
 
 
-@pytest.mark.parametrize(("width", "images"), [(0.1, 4000), (1.0, 4000)])
-def test_noise2score_is_the_denoiser_of_a_little_more_noise(width, images):
+@pytest.mark.parametrize(
+    ("width", "dtype"),
+    [(0.1, torch.float32), (1.0, torch.float32), (1.0, torch.complex64)],
+)
+def test_noise2score_is_the_denoiser_of_a_little_more_noise(width, dtype):
     """With a = σ w |n|, the gain is 1 - σ² / (s² + σ² + 3 w² σ²); Wiener's for w = 0."""
+    images = 4000
     shape = (images, 30, 30)
-    noisy = gaussian(shape, 1) + SIGMA * gaussian(shape, 12)
+    noisy = gaussian(shape, 1, dtype) + SIGMA * gaussian(shape, 12, dtype)
     objective = Noise2Score(smallest=width, largest=width)
     gain, _ = best_gain(objective, Batch(noisy, torch.full(shape[:1], SIGMA)))
     expected = 1 - SIGMA**2 / (1 + SIGMA**2 + 3 * width**2 * SIGMA**2)

@@ -19,8 +19,7 @@ SCRIPT = """
 import os, sys, time
 import kspace_denoise as kd
 from kspace_denoise.training.processes import torchrun
-from tests.training.scans import scan
-from tests.training.test_processes import CONFIG
+from tests.training.test_processes import CONFIG, scans
 
 out, case = sys.argv[1:]
 with torchrun("cpu") as these:
@@ -33,7 +32,9 @@ with torchrun("cpu") as these:
     config = CONFIG.replace(steps=20) if case == "dies" else CONFIG
     try:
         found = kd.train(
-            "c2s", scan(), config=config, seed=seed, checkpoint=out + ".checkpoint", report=report
+            "c2s", scans(), config=config, seed=seed,
+            checkpoint=out + ".checkpoint", report=report,
+            cache=out + ".cache" if case == "cache" else None,
         )
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
@@ -61,16 +62,22 @@ def differences(one: kd.Denoiser, other: kd.Denoiser) -> float:
     return max(float((a - b).detach().abs().max()) for a, b in pairs)
 
 
+def scans() -> list[kd.Scan]:
+    return [scan(), scan(seed=2), scan(seed=3)]
+
+
 @pytest.fixture(scope="module")
 def alone() -> kd.Denoiser:
-    return kd.train("c2s", scan(), config=CONFIG)
+    return kd.train("c2s", scans(), config=CONFIG)
 
 
-def test_two_processes_find_the_weights_of_one(alone, tmp_path):
-    done = run(tmp_path / "model", "together")
+@pytest.mark.parametrize("case", ["together", "cache"])
+def test_two_processes_find_the_weights_of_one(alone, tmp_path, case):
+    """With a cache each makes the images of some scans, and takes those of the other from disk."""
+    done = run(tmp_path / "model", case)
     assert done.returncode == 0, done.stderr
     together = kd.load(tmp_path / "model")
-    untrained = kd.train("c2s", scan(), config=CONFIG.replace(steps=1))
+    untrained = kd.train("c2s", scans(), config=CONFIG.replace(steps=1))
     assert differences(together, alone) < 1e-6
     assert differences(untrained, alone) > 1e-3
     (loss,), (expected,) = (one.record["losses"] for one in (together, alone))
@@ -92,8 +99,8 @@ def test_a_run_whose_process_died_goes_on_with_another_number_of_them(tmp_path):
     assert done.returncode != 0
     assert "error: another process of this run has stopped" in done.stderr
     checkpoint = tmp_path / "model.checkpoint"
-    resumed = kd.train("c2s", scan(), config=config, checkpoint=checkpoint, resume=True)
-    straight = kd.train("c2s", scan(), config=config)
+    resumed = kd.train("c2s", scans(), config=config, checkpoint=checkpoint, resume=True)
+    straight = kd.train("c2s", scans(), config=config)
     assert differences(resumed, straight) < 1e-6
 
 
