@@ -59,8 +59,8 @@ kspace-denoise train c2s anna_T1.h5 --contrast anna_T2.h5 --out two.safetensors
 kspace-denoise train supervised noisy.h5 --target clean.h5 --out supervised.safetensors
 kspace-denoise train diffusion clean1.h5 clean2.h5 --out prior.safetensors
 kspace-denoise train c2s magnitudes.h5 --sigma estimate --vst --out vst.safetensors"""
-WORTH_TELLING = 0.05
-"""Of the time: waiting of less is not spoken of."""
+WAITED, WORTH_TELLING = 5.0, 0.05
+"""Seconds, and share of the time: waiting of less is not spoken of."""
 _DATA, _RUN = group(DATA), group("How long, and how")
 
 
@@ -221,8 +221,9 @@ def _read(
 
 def _outcome(denoiser: Denoiser) -> str:
     record = denoiser.record
-    share = record["waited"] / max(record["seconds"], 1e-9)
-    waited = f", {share:.0%} of it waiting for images" if share > WORTH_TELLING else ""
+    waited = ""
+    if record["waited"] > max(WAITED, WORTH_TELLING * record["seconds"]):
+        waited = f", {record['waited']:.0f} s of it waiting for images"
     return (
         f"{record['steps']} steps in {record['seconds']:.0f} s{waited}, "
         f"loss {record['losses'][-1][1]:.3f}"

@@ -44,8 +44,8 @@ class Progress:
     step: int = 0
     steps: int | None = None
     seconds: float = 0.0
-    waited: float = 0.0
     losses: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+    waited: float = 0.0
 
 
 Report = Callable[[Progress], None]
