@@ -48,10 +48,8 @@ def scans() -> tuple[Scan, Scan, Scan]:
 
 def images() -> Numpy:
     """Return noisy complex slices, sigma 1."""
-    heads = np.stack(
-        [np.asarray(sim.phantom(SHAPE, seed=700_000 + i).image) for i in range(SLICES)]
-    )
-    clean = SNR * heads / np.abs(heads[np.abs(heads) > 0]).mean()
+    heads = [sim.phantom(SHAPE, seed=700_000 + i) for i in range(SLICES)]
+    clean = np.stack([SNR * h.image / np.abs(h.image[h.mask]).mean() for h in heads])
     return np.asarray(sim.add_noise(clean[:, None], 2 * np.eye(1), seed=2)[:, 0], np.complex64)
 
 
