@@ -145,11 +145,8 @@ def train(
     k-space; for images see --sigma. While training runs, MODEL.checkpoint is kept; after a kill,
     the same command with --resume goes on from there.
     """
-    check_method(method)
-    _check_choices(domain, stage)
-    check_place(out)
-    if cache is not None:
-        check_folder_place(cache)
+    _check_choices(method, domain, stage)
+    _check_places(out, cache)
     config = _config(method, config_file, minutes, paper, vst, domain)
     beginning = _start(start, config)
     goals = targets_of(method, sources, targets)
@@ -230,12 +227,24 @@ def _outcome(denoiser: Denoiser) -> str:
     )
 
 
-def _check_choices(domain: str | None, stage: str) -> None:
+def _check_places(out: Path, cache: Path | None) -> None:
+    """Refuse places where nothing can be written.
+
+    Raises:
+        FileNotFoundError, ValueError: as `check_place` and `check_folder_place`.
+    """
+    check_place(out)
+    if cache is not None:
+        check_folder_place(cache)
+
+
+def _check_choices(method: str, domain: str | None, stage: str) -> None:
     """Refuse what there is not, or not yet.
 
     Raises:
-        click.UsageError: naming what there is.
+        ValueError, click.UsageError: naming what there is.
     """
+    check_method(method)
     if domain not in (None, *DOMAINS):
         raise click.UsageError(f"--domain {domain}: expected {' or '.join(DOMAINS)}")
     if stage not in STAGES:

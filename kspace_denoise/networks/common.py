@@ -52,8 +52,6 @@ class CommonConfig:
         check_counts(self)
         if self.phase_width < 0:
             raise ValueError(f"phase_width is {self.phase_width}, expected pixels, or 0 for none")
-        if self.contrasts < 0:
-            raise ValueError(f"contrasts is {self.contrasts}, expected 0 or more other images")
         if self.target_level and not self.level_conditioning:
             raise ValueError(
                 "target_level tells the network how much noise to leave in, "

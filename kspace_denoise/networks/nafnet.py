@@ -28,10 +28,10 @@ class NAFNetConfig(PlainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1 or len(self.encoder) != len(self.decoder):
+        if len(self.encoder) != len(self.decoder):
             raise ValueError(
-                f"width is {self.width}, encoder {self.encoder} and decoder {self.decoder}: "
-                "expected a positive width, and as many levels in both"
+                f"encoder is {self.encoder} and decoder {self.decoder}: expected as many levels "
+                "in both"
             )
 
     @classmethod

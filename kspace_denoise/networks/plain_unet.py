@@ -24,10 +24,8 @@ class PlainUNetConfig(PlainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1 or self.levels < 2:
-            raise ValueError(
-                f"width is {self.width} and levels {self.levels}, expected at least 1 and 2"
-            )
+        if self.levels < 2:
+            raise ValueError(f"levels is {self.levels}, expected 2 or more")
 
     @classmethod
     def published(cls, width: int = 32, channels: int = 1) -> "PlainUNetConfig":

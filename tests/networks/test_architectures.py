@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_refused():
         ({"architecture": "swinir", "window": 7}, "window is 7, expected an even number"),
         ({"architecture": "restormer", "heads": [1, 1]}, "expected one each"),
         ({"architecture": "restormer", "heads": [1, 2, 5]}, "level 2 has 64 channels, which 5"),
-        ({"architecture": "plain-unet", "levels": 1}, "expected at least 1 and 2"),
+        ({"architecture": "plain-unet", "levels": 1}, "levels is 1, expected 2 or more"),
         ({"architecture": "nafnet", "phase_width": -1}, "phase_width is -1"),
         ({"architecture": "nafnet", "contrasts": -1}, "contrasts is -1"),
     ):
