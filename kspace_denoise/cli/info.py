@@ -10,6 +10,7 @@ import numpy as np
 from kspace_denoise import formats, provenance
 from kspace_denoise.cli.chain import interference_in, low_field_in
 from kspace_denoise.cli.common import PATH, command, load_noise
+from kspace_denoise.cli.model_info import describe_model, is_model
 from kspace_denoise.cli.noise_words import (
     describe_known_noise,
     describe_noise_scan,
@@ -38,14 +39,18 @@ _MATRICES = ("encoded_matrix", "recon_matrix", "recon_field_of_view_mm")
 @click.option("--picture", type=PATH, metavar="FILE", help="Also draw it into a PNG, PDF or SVG.")
 @readout_option()
 def info(file: Path, as_json: bool, picture: Path | None, readout: int | None) -> None:
-    """Say what FILE holds: k-space, images or noise. Every slice is read, so damaged data show.
+    """Say what FILE holds: k-space, images, noise, or a trained denoiser and how it was trained.
+
+    Every slice is read, so damaged data show.
 
     Of k-space it tells the noise, the SNR (mean magnitude over the object in units of the median
     sigma there) and the highest field that `simulate --field --noise-law mixed` can make of it.
     """
     content: Scan | Images | None = None
     noise: KnownNoise | str = ""
-    if formats.is_noise_scan(file):
+    if is_model(file):
+        found = describe_model(file)
+    elif formats.is_noise_scan(file):
         found, noise = describe_noise_scan(file)
     elif len(sets := formats.image_sets(file)) > 1:
         found = {"content": f"{len(sets)} sets of images", **{k: list(v) for k, v in sets.items()}}
@@ -60,7 +65,7 @@ def info(file: Path, as_json: bool, picture: Path | None, readout: int | None) -
     found = {"file": str(file), **found}
     click.echo(provenance.to_json(found) if as_json else _text(found), nl=True)
     if picture is not None:
-        _draw(file, content, noise, found.get("snr"), picture)
+        _draw(file, content, noise, found, picture)
 
 
 def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str) -> dict[str, Any]:
@@ -187,7 +192,7 @@ def _draw(
     file: Path,
     content: Scan | Images | None,
     noise: KnownNoise | str,
-    snr: float | None,
+    found: dict[str, Any],
     picture: Path,
 ) -> None:
     from kspace_denoise.cli.noise_picture import draw_noise_scan
@@ -195,11 +200,11 @@ def _draw(
 
     known = noise if isinstance(noise, KnownNoise) else None
     if isinstance(content, Scan):
-        figure = draw_scan(content, known, file.name, snr)
+        figure = draw_scan(content, known, file.name, found.get("snr"))
     elif content is not None:
         figure = draw_images(content, file.name)
     elif known is not None:
         figure = draw_noise_scan(known, file.name)
     else:
-        raise ValueError(f"{file} holds several sets of images: there is no single one to draw")
+        raise ValueError(f"{file} ({found['content']}): there is no single image to draw")
     save(figure, picture)

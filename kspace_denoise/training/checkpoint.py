@@ -39,7 +39,9 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file ({error})") from None
+        raise ValueError(
+            f"{path} is not a safetensors file, as `kspace-denoise train` writes them ({error})"
+        ) from None
     if "kspace_denoise" not in metadata:
         raise ValueError(f"{path} holds tensors, but was not written by kspace-denoise")
     return tensors, json.loads(metadata["kspace_denoise"])

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from kspace_denoise import sim
+import kspace_denoise as kd
+from kspace_denoise import formats, sim
+from kspace_denoise.networks import UNetConfig
 from tests.cli.conftest import SIGMA, covariance
 from tests.cli.runner import fail, files_in, succeed
 from tests.formats.files import HEADER, kspace, write_coded, write_fastmri, write_file
@@ -252,7 +254,9 @@ def test_pictures_that_cannot_be(tmp_path: Path, scan_file: Path) -> None:
     assert "noise scan" in succeed("info", noise, "--picture", tmp_path / "one.png").stdout
     assert min(imread(tmp_path / "one.png").shape[:2]) > 300
     coded = write_coded(tmp_path / "coded.h5", "flair", "t2w")
-    assert "no single one to draw" in fail("info", coded, "--picture", tmp_path / "a.png")
+    assert "2 sets of images): there is no single image to draw" in fail(
+        "info", coded, "--picture", tmp_path / "a.png"
+    )
     assert files_in(tmp_path) == ["coded.h5", "noise.h5", "one.png", "scan.h5"]
 
 
@@ -262,3 +266,24 @@ def test_real_files(real_data: Path, tmp_path: Path) -> None:
         assert found["content"] in ("raw k-space", "noise scan")
     brain = real_data / "brain8ch_full.h5"
     succeed("info", brain, "--picture", tmp_path / "brain.png")
+
+
+def test_a_denoiser_and_its_checkpoint(scan_file: Path, tmp_path: Path) -> None:
+    scan = formats.read(scan_file)
+    config = kd.TrainConfig(
+        steps=3, patch=16, network=UNetConfig(base=8, multipliers=(1, 2), attention=())
+    )
+    checkpoint = tmp_path / "run.checkpoint"
+    denoiser = kd.train("sure", scan, config=config, checkpoint=checkpoint)
+    denoiser.save(tmp_path / "renamed.model")
+    found = json.loads(succeed("info", tmp_path / "renamed.model", "--json").stdout)
+    assert found["content"] == "denoiser"
+    assert (found["method"], found["network"], found["steps"]) == ("sure", "unet", 3)
+    assert found["weights"] == sum(p.numel() for p in denoiser.network.parameters())
+    assert found["images"] == "complex"
+    said = succeed("info", checkpoint).stdout
+    assert "checkpoint of an unfinished training run" in said
+    assert "no single image to draw" in fail("info", checkpoint, "--picture", tmp_path / "x.png")
+    (tmp_path / "empty.safetensors").write_bytes(b"")
+    assert "is not a safetensors file" in fail("info", tmp_path / "empty.safetensors")
+    assert "does not exist" in fail("info", tmp_path / "none.safetensors")

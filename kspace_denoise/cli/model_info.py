@@ -1,0 +1,65 @@
+"""What `info` says of a denoiser, or of the checkpoint of a training run."""
+
+from pathlib import Path
+from typing import Any
+
+from kspace_denoise.training.checkpoint import read_tensors
+
+SUFFIXES = (".safetensors", ".checkpoint")
+
+
+def is_model(file: Path) -> bool:
+    """Tell whether a file is a denoiser or a checkpoint: by its name, or by how it begins."""
+    if file.suffix.lower() in SUFFIXES:
+        return True
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:  # the length of a header, then JSON
+        return opened.read(9)[8:] == b"{"
+
+
+def describe_model(file: Path) -> dict[str, Any]:
+    """Return what a denoiser is and how it was trained, by name.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it was not written by this package.
+    """
+    tensors, record = read_tensors(file)
+    if "method" not in record:
+        return _describe_checkpoint(record)
+    config, trained = record["config"], record["record"]
+    made_by = trained.get("provenance", {})
+    weights = sum(tensor.numel() for tensor in tensors.values())
+    return {
+        "content": "denoiser",
+        "method": record["method"] + (", as in its paper" if config["paper"] else ""),
+        "stage": record["stage"],
+        "images": "complex" if record["channels"] == 2 else "magnitude",
+        "contrasts": trained.get("contrasts") or None,
+        "domain": config["domain"],
+        "vst": config["vst"] or None,
+        "network": config["network"]["architecture"],
+        "weights": weights,
+        "objective": config["objective"] or None,
+        "steps": trained.get("steps"),
+        "seconds": round(trained["seconds"], 1) if "seconds" in trained else None,
+        "seed": trained.get("seed"),
+        "trained_on": [one["path"] for one in made_by.get("inputs", [])] or None,
+        "made_by": made_by.get("command"),
+        "version": trained.get("version"),
+    }
+
+
+def _describe_checkpoint(record: dict[str, Any]) -> dict[str, Any]:
+    identity, progress = record.get("identity", {}), record.get("progress", {})
+    config = identity.get("config", {})
+    return {
+        "content": "checkpoint of an unfinished training run",
+        "method": identity.get("objective", {}).get("name"),
+        "network": config.get("network", {}).get("architecture"),
+        "steps": progress.get("step"),
+        "of_steps": progress.get("steps"),
+        "seconds": round(progress.get("seconds", 0.0), 1),
+        "go_on_with": "the same command and --resume",
+    }
