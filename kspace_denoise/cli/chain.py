@@ -6,9 +6,22 @@ from typing import Any
 from kspace_denoise.formats.fastmri import DETECTORS
 
 
-def simulations(header: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parameters of every simulation that led to a file, the last one first."""
-    return list(_nested(header.get("provenance")))
+def simulations(header: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of every simulation that led to a file, the last one first."""
+    return _nested(header.get("provenance"))
+
+
+DECLARED_FREE = "declared free of noise"
+"""What the provenance calls the source of noise that is none."""
+
+
+def is_free_of_noise(header: dict[str, Any]) -> bool:
+    """Tell whether a file was simulated without noise, from a source that has none."""
+    made_by = header.get("provenance")
+    last = next(simulations(header), None)
+    if last is None or not isinstance(made_by, dict):
+        return False
+    return last.get("source_noise") == DECLARED_FREE and made_by.get("sigma") is None
 
 
 def interference_in(header: dict[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from kspace_denoise import formats, recon
 from kspace_denoise.arrays import to_numpy
+from kspace_denoise.cli.chain import is_free_of_noise
 from kspace_denoise.cli.common import load_noise, note, progress
 from kspace_denoise.cli.image_noise import Sigma, refuse_sigma, with_sigma
 from kspace_denoise.metrics import error_against_noisy, object_mask
@@ -72,13 +73,8 @@ def note_noise(path: Path, header: dict[str, Any], pair: tuple[Numpy, Numpy], si
         if not noise > _NOTICEABLE * squared:
             return
         what = f"holds noise of its own, {min(noise / squared, 1):.0%} of the squared error"
-    elif isinstance(formats.read(path), Scan) and not _free_of_noise(header):
+    elif isinstance(formats.read(path), Scan) and not is_free_of_noise(header):
         what = "is a raw scan, and its images hold its noise"
     else:
         return
     note(f"{path} {what}: PSNR, SSIM and NMSE count it as error, --noisy-reference does not")
-
-
-def _free_of_noise(header: dict[str, Any]) -> bool:
-    """Tell whether a scan was simulated without noise."""
-    return "provenance" in header and header["provenance"].get("sigma") is None

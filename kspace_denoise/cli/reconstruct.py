@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kspace_denoise import formats, provenance
+from kspace_denoise.cli.chain import is_free_of_noise
 from kspace_denoise.cli.common import (
     PATH,
     calibration_option,
@@ -217,6 +218,9 @@ def _noise(scan: Scan, noise_file: Path | None, needed: bool) -> KnownNoise | No
     except NoiseNotFound as error:
         if needed:
             raise
+        if is_free_of_noise(scan.header):
+            note("the scan was simulated without noise: the image is written without a noise map")
+            return None
         note(f"{error}. The image is written without a noise map; --noise FILE would give one.")
         return None
 

@@ -7,6 +7,7 @@ import click
 import numpy as np
 
 from kspace_denoise import formats, provenance, sim
+from kspace_denoise.cli.chain import DECLARED_FREE, is_free_of_noise
 from kspace_denoise.cli.common import (
     PATH,
     check_paths,
@@ -203,8 +204,8 @@ def _source_noise(
     """Return the noise of the source; zero where it has none, or none is needed and known."""
     coils = scan.kspace.shape[1]
     nothing = np.zeros((coils, coils), np.complex128)
-    if request.noise_free:
-        return KnownNoise(nothing, source="declared free of noise")
+    if request.noise_free or (noise_file is None and is_free_of_noise(scan.header)):
+        return KnownNoise(nothing, source=DECLARED_FREE)
     try:
         return load_noise(scan, noise_file)
     except NoiseNotFound as error:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kspace_denoise import Scan, write
+from kspace_denoise.cli.chain import DECLARED_FREE
 from kspace_denoise.fourier import fft2c
 from kspace_denoise.metrics import error_against_noisy, object_mask
 from kspace_denoise.recon import NoiseNotFound
@@ -129,7 +130,7 @@ def test_a_noisy_reference_is_told_of_where_it_matters(
     data = {"kspace": fft2c(truth)[:, None], "reconstruction_rss": np.abs(truth)}
     scan = write_file(tmp_path / "scan.h5", **data)
     assert "is a raw scan" in succeed("evaluate", denoised, scan).stderr
-    record = json.dumps({"sigma": None})
+    record = json.dumps({"sigma": None, "parameters": {"source_noise": DECLARED_FREE}})
     free = write_file(tmp_path / "free.h5", {"provenance": record}, **data)
     assert succeed("evaluate", denoised, free).stderr == ""
 

@@ -97,3 +97,16 @@ def test_the_word_in_capitals_is_a_slip() -> None:
 def test_options_of_phantoms_do_not_fit_files(scan_file: Path) -> None:
     message = fail("simulate", scan_file, "out.h5", "--sigma", 1, "--coils", 4)
     assert "--coils belongs to a phantom: give `phantom` as IN" in message
+
+
+def test_a_scan_that_was_made_without_noise_is_known_to_have_none(tmp_path: Path) -> None:
+    clean, noisy = tmp_path / "clean.h5", tmp_path / "noisy.h5"
+    size = ("--shape", "32x32", "--slices", 1, "--coils", 2)
+    succeed("simulate", "phantom", clean, *size, "--noise-free")
+    succeed("simulate", clean, noisy, "--snr", 8)
+    said = succeed("reconstruct", clean, tmp_path / "image.h5", "--method", "sense").stderr
+    assert "the scan was simulated without noise: the image is written without a noise map" in said
+    assert formats.read(noisy).noise_covariance is not None
+    succeed("simulate", noisy, tmp_path / "less.h5", "--acceleration", 2)
+    said = succeed("reconstruct", noisy, tmp_path / "image.h5", "--method", "sense").stderr
+    assert "without noise" not in said
