@@ -10,6 +10,7 @@ from kspace_denoise.classical import CLASSICAL, Stabilised
 from kspace_denoise.cli.common import Decorator, to_device
 from kspace_denoise.cli.options import group, together
 from kspace_denoise.denoiser import load
+from kspace_denoise.objectives import METHODS
 from kspace_denoise.pipeline import AnyDenoiser
 
 ABOUT = {
@@ -69,6 +70,11 @@ def find_denoiser(
         make = CLASSICAL[model]
         inner = make() if strength is None else make(strength)
         return Prepared(Stabilised(inner) if vst else inner, model, device)
+    if model in METHODS and not Path(model).exists():
+        raise FileNotFoundError(
+            f"{model} has to be trained, and there is no file of that name: first kspace-denoise "
+            f"train {model} IN --out {model}.safetensors, then --model {model}.safetensors"
+        )
     if not Path(model).exists():
         raise FileNotFoundError(
             f"{model} is neither a file nor a method that needs no training; of those there is: "

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from kspace_denoise import formats
 from kspace_denoise.cli.common import Decorator, note
-from kspace_denoise.cli.group import is_first_process
+from kspace_denoise.cli.group import is_first_process, message_of
 from kspace_denoise.formats.hdf5 import SUFFIXES
 
 
@@ -48,6 +49,21 @@ def of_folders(own_seeds: bool = False) -> Decorator:
     return decorate
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that can be read, by name.
+
+    Raises:
+        ValueError: if it holds none.
+    """
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(
+            f"{folder} is a folder and holds no file to read: expected names that end in "
+            f"{' or '.join(SUFFIXES)}"
+        )
+    return files
+
+
 def seed_of(seed: int, name: str) -> int:
     """Return the seed of a file, which does not depend on what else is in its folder."""
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4])
@@ -57,22 +73,37 @@ def _pairs(source: Path, output: Path, resume: bool) -> list[tuple[Path, Path]]:
     """Return the files that this process takes, and where the result of each goes.
 
     Raises:
-        ValueError: if OUT is a file, or IN holds none to read.
+        ValueError: if OUT is a file, or IN holds none to read, or one that cannot be read.
     """
-    files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise ValueError(
-            f"{source} is a folder and holds no file to read: expected names that end in "
-            f"{' or '.join(SUFFIXES)}"
-        )
+    files = files_in(source)
     if output.exists() and not output.is_dir():
         raise ValueError(f"{source} is a folder and {output} a file: expected a folder for OUT")
     if output.exists() and output.samefile(source):
         raise ValueError(f"{output} is also the input; give the output another name")
-    output.mkdir(exist_ok=True)
     pairs = [(path, output / path.name) for path in files]
     left = [pair for pair in pairs if not (resume and pair[1].exists())]
+    _check_readable([path for path, _ in left])
+    output.mkdir(exist_ok=True)
     if len(left) < len(pairs):
         note(f"{len(pairs) - len(left)} of {len(pairs)} files are in {output} already")
     rank, count = (int(os.environ.get(name, n)) for name, n in (("RANK", "0"), ("WORLD_SIZE", "1")))
     return left[rank::count]
+
+
+def _check_readable(files: list[Path]) -> None:
+    """Refuse files whose headers cannot be read, before any work is done on the others.
+
+    Raises:
+        ValueError: naming them all.
+    """
+    wrong = []
+    for path in files:
+        try:
+            formats.read(path)
+        except (ValueError, OSError) as error:
+            wrong.append(message_of(error))
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(files)} files cannot be read, and nothing was done: "
+            f"{'; '.join(wrong)}. Move them elsewhere, or repair them"
+        )

@@ -167,7 +167,8 @@ def message_of(error: Exception) -> str:
 
 
 def _fail(message: str, status: int = FAILURE) -> NoReturn:
-    click.echo("error: " + " ".join(message.split()), err=True)
+    where = "" if is_first_process() else f" in process {os.environ['RANK']}"
+    click.echo(f"error{where}: " + " ".join(message.split()), err=True)
     sys.exit(status)
 
 

@@ -1,6 +1,5 @@
 """`kspace-denoise train`: a denoiser from noisy scans, alone or with what a method needs beside."""
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -31,6 +30,7 @@ from kspace_denoise.cli.company import (
     targets_of,
     warn_of_other_contrasts,
 )
+from kspace_denoise.cli.folders import files_in
 from kspace_denoise.cli.image_noise import (
     Sigma,
     check_sigma_use,
@@ -41,16 +41,17 @@ from kspace_denoise.cli.image_noise import (
 from kspace_denoise.cli.noise_words import note_coloured
 from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.training_config import budget, config_of, start_of
 from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
-from kspace_denoise.denoiser import Denoiser, load
+from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.formats.atomic import check_folder_place, check_place
-from kspace_denoise.objectives import check_method, make_objective
+from kspace_denoise.networks import ARCHITECTURES
+from kspace_denoise.objectives import check_method
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import STAGES, check_cartesian, with_noise
 from kspace_denoise.training.checkpoint import read_tensors
-from kspace_denoise.training.config import DOMAINS, TrainConfig
+from kspace_denoise.training.config import DOMAINS
 from kspace_denoise.training.processes import torchrun
-from kspace_denoise.training.train import FOLLOWS, check_svd
 from kspace_denoise.training.train import train as train_denoiser
 
 _EXAMPLE = """\
@@ -85,7 +86,14 @@ _DATA, _RUN = group(DATA), group("How long, and how")
     help="Of c2s: image takes SENSE images for white; svd corrupts them with noise of their own "
     "covariance, component by component (several coils, undersampled).  [default: image]",
 )
-@_RUN("--config", "config_file", type=PATH, metavar="FILE.toml", help="Settings to change.")
+@_RUN(
+    "--config",
+    "config_file",
+    type=PATH,
+    metavar="FILE.toml",
+    help="Settings to change, in tables: of the network, [network], its architecture: "
+    f"{', '.join(ARCHITECTURES)}.",
+)
 @_RUN(
     "--paper",
     is_flag=True,
@@ -139,16 +147,17 @@ def train(
 ) -> None:
     """Train the denoiser METHOD on the scans IN... and write it to MODEL.
 
-    IN holds raw k-space, or images. `diffusion` and `gsure` make a prior, which the samplers of
-    `reconstruct` ask at every noise level; the others a denoiser for `denoise`. Most methods need
-    no clean data, only the noise level, which is taken from --noise, from the files, or from their
-    k-space; for images see --sigma. While training runs, MODEL.checkpoint is kept; after a kill,
-    the same command with --resume goes on from there.
+    IN holds raw k-space, or images, or is a folder of such files. `diffusion` and `gsure` make a
+    prior, which the samplers of `reconstruct` ask at every noise level; the others a denoiser for
+    `denoise`. Most methods need no clean data, only the noise level, which is taken from --noise,
+    from the files, or from their k-space; for images see --sigma. While training runs,
+    MODEL.checkpoint is kept; after a kill, the same command with --resume goes on from there.
     """
     _check_choices(method, domain, stage)
     _check_places(out, cache)
-    config = _config(method, config_file, minutes, paper, vst, domain)
-    beginning = _start(start, config)
+    config = config_of(method, config_file, minutes, paper, vst, domain)
+    beginning = start_of(start, config)
+    sources = tuple(f for path in sources for f in (files_in(path) if path.is_dir() else [path]))
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
     seen = list(dict.fromkeys([*sources, *(path for paths in others for path in paths)]))
@@ -160,7 +169,7 @@ def train(
     clean = method == "diffusion"
     contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma, clean) for p in seen}
     checkpoint, done = _checkpoint(out, resume)
-    note(_budget(config, device, done))
+    note(budget(config, device, done))
     with torchrun(device) as processes, counter(len(sources), "images", "scan") as made:
         denoiser = train_denoiser(
             method,
@@ -263,60 +272,6 @@ def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
     return checkpoint, _steps_done(checkpoint) if resume else 0
 
 
-def _config(
-    method: str,
-    file: Path | None,
-    minutes: float | None,
-    paper: bool,
-    vst: bool,
-    domain: str | None,
-) -> TrainConfig:
-    """Return the settings of the file, with what the options change.
-
-    Raises:
-        ValueError, TypeError: if there is none of that name or kind, or the method has none.
-    """
-    config = TrainConfig() if file is None else TrainConfig.from_toml(file)
-    if minutes is not None:
-        config = config.replace(minutes=minutes, steps=None)
-    config = config.replace(paper=config.paper or paper, vst=config.vst or vst)
-    config = config if domain is None else config.replace(domain=domain)
-    objective = make_objective(method, config.paper, **config.objective)
-    if config.domain == "svd":
-        check_svd(objective)
-    return config
-
-
-def _start(path: Path | None, config: TrainConfig) -> Denoiser | None:
-    """Return the denoiser to start from, if any; tell where a refinement has none.
-
-    Raises:
-        click.UsageError: if the config asks for another network than it has.
-    """
-    if path is None:
-        _note_refinement(config)
-        return None
-    denoiser = load(path)
-    network, wanted, default = denoiser.config.network, config.network, TrainConfig().network
-    left = {n: getattr(network, n) for n in FOLLOWS if getattr(wanted, n) == getattr(default, n)}
-    if wanted != default and dataclasses.replace(wanted, **left) != network:
-        raise click.UsageError(
-            f"--start {path} goes on with the network of that denoiser, and [network] of --config "
-            "is another: leave one of the two out"
-        )
-    return denoiser
-
-
-def _note_refinement(config: TrainConfig) -> None:
-    """Tell where what belongs behind a training is begun without one."""
-    refinement = config.objective.get("refinement")
-    if refinement in ("paper", "fixed"):
-        note(
-            f'refinement = "{refinement}" follows a training without it, and this run starts from '
-            "scratch: train first, then continue with --start MODEL for fewer steps"
-        )
-
-
 def _with_noise(
     source: Scan | Images,
     path: Path,
@@ -345,9 +300,3 @@ def _with_noise(
 
 def _steps_done(checkpoint: Path) -> int:
     return int(read_tensors(checkpoint)[1].get("progress", {}).get("step", 0))
-
-
-def _budget(config: TrainConfig, device: str, done: int) -> str:
-    length = f"{config.steps} steps" if config.steps else f"{config.minutes:g} minutes"
-    begin = f", going on from step {done}" if done else ""
-    return f"training for {length} on {device}{begin}"

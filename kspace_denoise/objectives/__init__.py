@@ -1,6 +1,7 @@
 """Training objectives, one file per paper, and the registry of methods."""
 
 import dataclasses
+import difflib
 from typing import Any
 
 from kspace_denoise.objectives.batch import AnyBatch, Batch
@@ -46,10 +47,13 @@ def check_method(method: str) -> None:
     Raises:
         ValueError: listing those that can.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"method {method!r} cannot be trained in this version; there is: {', '.join(METHODS)}"
-        )
+    if method in METHODS:
+        return
+    close = difflib.get_close_matches(method, METHODS, n=1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
+    raise ValueError(
+        f"there is no method {method!r} to train{meant}; there is: {', '.join(METHODS)}"
+    )
 
 
 def make_objective(method: str, paper: bool = False, **settings: Any) -> Objective[Any]:

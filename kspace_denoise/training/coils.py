@@ -115,12 +115,12 @@ def training_coils(subjects: Iterable[Subject], recipe: Recipe) -> Iterator[Coil
     Raises:
         ValueError: if something is no scan of two or more coils, or not fully sampled.
     """
-    for number, subject in enumerate(subjects):
+    for number, subject in enumerate(subjects, 1):
         scan = subject.source
         if not isinstance(scan, Scan) or scan.kspace.shape[1] < 2:
             raise ValueError(
                 f"coil2coil lets some coils predict others, and scan {number} has only one, or is "
-                "images: train c2s, which needs none"
+                "images: train c2s, to which one coil is enough"
             )
         if scan.mask is not None and not np.all(scan.mask):
             raise ValueError(

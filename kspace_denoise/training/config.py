@@ -96,6 +96,9 @@ class TrainConfig:
         network = values.pop("network", {})
         if not isinstance(network, dict):
             raise TypeError(f"network is {network!r}, expected a table of settings")
+        of_network = {"architecture"} | {f.name for f in dataclasses.fields(UNetConfig)}
+        if misplaced := sorted(of_network & set(values)):
+            raise ValueError(f"{', '.join(misplaced)} belongs under [network], not above it")
         check_names(cls, values)
         return cls(network=network_config(network), **values)
 

@@ -53,7 +53,7 @@ def joined() -> Processes:
 @contextlib.contextmanager
 def torchrun(device: str) -> Iterator[Processes]:
     """Join the other processes that torchrun has started, if it has, and leave them in the end."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+    if announced() == 1 or dist.is_initialized():
         yield joined()
         return
     backend = "nccl" if device.startswith("cuda") else "gloo"
@@ -64,13 +64,17 @@ def torchrun(device: str) -> Iterator[Processes]:
         dist.destroy_process_group()
 
 
-def check_shares(parts: int, batch: int) -> None:
-    """Refuse batches that cannot be shared equally.
+def announced() -> int:
+    """Return how many processes torchrun has started, before they have joined."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_shares(parts: int, batch: int, count: int) -> None:
+    """Refuse batches that so many processes cannot share equally.
 
     Raises:
-        ValueError: if the number of processes does not divide the batch and its parts.
+        ValueError: if their number does not divide the batch and its parts.
     """
-    count = joined().total
     if batch % count or min(parts, batch) % count:
         raise ValueError(
             f"{count} processes share a batch of {batch} in {parts} parts: set batch and parts to "

@@ -120,7 +120,7 @@ def check_targets(method: str, objective: Objective[Any], subjects: Sequence[Sub
             f"{method} needs targets: {what} of every scan that it is trained on, and none was "
             "given; c2s learns from single noisy scans"
         )
-    for number, subject in enumerate(subjects):
+    for number, subject in enumerate(subjects, 1):
         _check_target(subject.source, subject.target, number)
 
 

@@ -141,7 +141,8 @@ def _gathered(
     of_kspace = isinstance(objective, GSURE) or domain == "svd"
     if cache is not None and (of_kspace or isinstance(objective, Coil2Coil)):
         raise ValueError(
-            "a cache holds SENSE images, and this training learns from k-space itself: leave it out"
+            "a cache holds SENSE images, and this training (gsure, coil2coil, domain = 'svd') "
+            "learns from k-space itself: leave it out"
         )
     if not of_kspace:
         subjects = known_subjects(subjects, recipe)

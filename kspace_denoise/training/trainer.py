@@ -95,7 +95,7 @@ class Trainer:
         weights = checksum(self.network.state_dict().values())
         start = {"step": self.progress.step, "weights": weights, **free}
         check_alike({**self.identity(), **_plain(start)})
-        check_shares(self.config.parts, self.config.batch)
+        check_shares(self.config.parts, self.config.batch, joined().total)
         self.network.train()
         parts = Parts(self._compiled, self.objective, self.device, self.config.parts)
         with parts, Ahead(self._batch) as batches:

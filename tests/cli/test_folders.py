@@ -97,3 +97,27 @@ def test_simulated_files_have_noise_of_their_own_which_their_seed_gives_again(
     assert seed == seed_of(3, "bert.h5") != seed_of(4, "bert.h5")
     succeed("simulate", scan_file, again, *words, "--seed", seed)
     assert np.array_equal(formats.read(again).kspace[:], scans[1].kspace[:])
+
+
+def test_files_that_cannot_be_read_are_named_before_any_is_denoised(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "aaron.h5").write_bytes(b"junk")
+    (folder / "bob.h5").write_bytes(b"more of it")
+    said = fail("reconstruct", folder, tmp_path / "out", *ADAPTIVE)
+    assert "2 of 5 files cannot be read, and nothing was done" in said
+    assert "aaron.h5 is not an HDF5 file" in said
+    assert "bob.h5 is not an HDF5 file" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_can_be_trained_on(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        "steps = 2\npatch = 16\n[network]\nbase = 8\nmultipliers = [1, 2]\nattention = []\n"
+    )
+    out = tmp_path / "model.safetensors"
+    succeed("train", "c2s", folder, "--out", out, "--config", config, "--device", "cpu")
+    said = succeed("info", out).stdout
+    for name in ("anna.h5", "bert.h5", "carl.H5"):
+        assert str(folder / name) in said

@@ -11,7 +11,7 @@ import pytest
 
 from kspace_denoise.cli.common import progress
 from kspace_denoise.cli.group import LazyGroup, message_of
-from tests.cli.runner import fail, files_in, succeed
+from tests.cli.runner import fail, files_in, run, succeed
 
 OURS = ("info", "simulate", "reconstruct", "evaluate")
 ALL = (*OURS, "demo", "train", "denoise", "serve", "send")
@@ -152,3 +152,18 @@ def test_nobody_reads_the_output(scan_file: Path) -> None:
     assert child.stderr.read() == ""
     assert child.wait(timeout=60) in (0, 1)
     child.stderr.close()
+
+
+def test_it_runs_as_a_module_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kspace_denoise", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("kspace-denoise ")
+
+
+def test_of_several_processes_each_says_which_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "2")
+    assert run("nothing").stderr.startswith("error in process 2: no command 'nothing'")

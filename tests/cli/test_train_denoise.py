@@ -116,6 +116,9 @@ def test_bad_scans(tmp_path: Path, config: Path, kind: str) -> None:
 def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     assert "there is: c2s" in fail("train", "ddm2", scan_file, "--out", out)
+    assert "did you mean neighbor2neighbor?" in fail(
+        "train", "neighbour2neighbour", scan_file, "--out", out
+    )
     assert "image or svd" in fail("train", "c2s", scan_file, "--out", out, "--domain", "k")
     words = ("train", "noise2void", scan_file, "--out", out, "--domain", "svd")
     assert "domain = 'svd' is for c2s" in fail(*words)
@@ -138,6 +141,13 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     assert "unknown setting stepz" in fail(
         "train", "c2s", scan_file, "--out", out, "--config", config
     )
+    config.write_text('architecture = "nafnet"')
+    assert "architecture belongs under [network]" in fail(
+        "train", "c2s", scan_file, "--out", out, "--config", config
+    )
+    said = fail("denoise", scan_file, out, "--model", "sure")
+    assert "sure has to be trained" in said
+    assert "kspace-denoise train sure IN --out sure.safetensors" in said
     assert "there is: nlm" in fail("denoise", scan_file, out, "--model", "bm4d")
     assert "not a safetensors file" in fail("denoise", scan_file, out, "--model", scan_file)
     assert "is also an input" in fail("denoise", scan_file, scan_file, "--model", "nlm")

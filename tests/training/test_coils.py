@@ -148,9 +148,9 @@ def test_what_has_no_coils_to_compare_is_refused():
     mask[:, 12:24] = True
     undersampled = dataclasses.replace(scan(), kspace=scan().kspace * mask, mask=mask)
     for source, message in (
-        (one_coil, "scan 0 has only one, or is images"),
-        (magnitudes(), "scan 0 has only one, or is images"),
-        (undersampled, "scan 0 is undersampled: they alias"),
+        (one_coil, "scan 1 has only one, or is images"),
+        (magnitudes(), "scan 1 has only one, or is images"),
+        (undersampled, "scan 1 is undersampled: they alias"),
     ):
         with pytest.raises(ValueError, match=message):
             kd.train("coil2coil", source, config=TINY)

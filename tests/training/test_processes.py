@@ -11,7 +11,13 @@ import torch
 
 import kspace_denoise as kd
 from kspace_denoise.training import processes
-from kspace_denoise.training.processes import Processes, ProcessLostError, check_shares, joined
+from kspace_denoise.training.processes import (
+    Processes,
+    ProcessLostError,
+    announced,
+    check_shares,
+    joined,
+)
 from tests.training.scans import TINY, scan
 
 CONFIG = TINY.replace(steps=6, batch=4, parts=2)
@@ -116,17 +122,19 @@ def test_batches_are_shared_equally_or_not_at_all(monkeypatch):
     assert joined() == Processes(0, 1)
     assert Processes(1, 2).own([0, 1, 2, 3]) == [1, 3]
     assert not Processes(1, 2).first
-    monkeypatch.setattr(processes, "joined", lambda: Processes(0, 2))
-    check_shares(parts=2, batch=4)
-    check_shares(parts=4, batch=6)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert announced() == 2
+    check_shares(parts=2, batch=4, count=2)
+    check_shares(parts=4, batch=6, count=2)
+    check_shares(parts=3, batch=5, count=1)
     for parts, batch in ((2, 3), (1, 4), (3, 4), (8, 1)):
         with pytest.raises(ValueError, match=f"2 processes share a batch of {batch} in {parts}"):
-            check_shares(parts, batch)
+            check_shares(parts, batch, 2)
 
 
 def test_a_config_without_parts_enough_is_refused_before_the_first_step(monkeypatch):
     monkeypatch.setattr("kspace_denoise.training.trainer.check_alike", lambda _identity: None)
-    monkeypatch.setattr(processes, "joined", lambda: Processes(0, 2))
+    monkeypatch.setattr("kspace_denoise.training.trainer.joined", lambda: Processes(0, 2))
     with pytest.raises(ValueError, match="set batch and parts to multiples of 2"):
         kd.train("c2s", scan(), config=dataclasses.replace(CONFIG, parts=1))
 

@@ -68,17 +68,17 @@ def test_methods_say_what_they_learn_from():
 def test_targets_must_be_of_the_same_slices():
     one = scan()
     with pytest.raises(
-        ValueError, match=r"scan 0 has k-space \(2, 4, 40, 36\), and its target \(1"
+        ValueError, match=r"scan 1 has k-space \(2, 4, 40, 36\), and its target \(1"
     ):
         check("noise2noise", one, scan(noise=1, slices=1))
     with pytest.raises(ValueError, match="expected the same slices and coils"):
         check("supervised", one, kd.Scan(kspace=truth()[:, :3]))
-    with pytest.raises(ValueError, match="scan 0 is k-space and its target images, or the other"):
+    with pytest.raises(ValueError, match="scan 1 is k-space and its target images, or the other"):
         check("supervised", one, kd.Images(data=np.ones((2, *SHAPE), np.complex64)))
     pictures = magnitudes()
-    with pytest.raises(ValueError, match=r"scan 1 has images \(2, 40, 36\), and its target \(1"):
+    with pytest.raises(ValueError, match=r"scan 2 has images \(2, 40, 36\), and its target \(1"):
         check("supervised", [pictures] * 2, [pictures, magnitudes(size=1)])
-    with pytest.raises(ValueError, match="scan 0 and its target are complex and magnitudes, mixed"):
+    with pytest.raises(ValueError, match="scan 1 and its target are complex and magnitudes, mixed"):
         check("supervised", pictures, kd.Images(data=pictures.data.astype(np.complex64)))
     spokes = kd.Scan(
         kspace=one.kspace,
