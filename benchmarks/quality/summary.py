@@ -1,4 +1,4 @@
-"""One table over several data sets, with what a method costs: for the page that compares them all.
+"""One table over several data sets, and one of what a method costs: for the page that compares all.
 
     python -m benchmarks.quality.summary every-method --out results --speed speed.json
 
@@ -28,19 +28,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"))
     parser.add_argument("--speed", type=Path)
     options = parser.parse_args(arguments)
-    head, cells = [""], {name: [ROWS[name].title] for name in TABLES[options.table].rows}
+    rows = TABLES[options.table].rows
+    head, cells = [""], {name: [ROWS[name].title] for name in rows}
     longest = {sheet.dataset: sheet for sheet in read_sheets(options.out)}
     for sheet in longest.values():
         names, of_sheet = (_real if is_real(sheet) else _scored)(sheet, options.table)
         head += names
         for name in cells:
             cells[name] += of_sheet.get(name, ["–"] * len(names))
-    if options.speed:
-        head += ["weights, million", "ms per step", "s per slice"]
-        measured = {(r["method"], r["network"]): r for r in json.loads(options.speed.read_text())}
-        for name in cells:
-            cells[name] += _costs(measured.get(_case(name)))
     print(table(head, list(cells.values())))
+    if options.speed:
+        measured = {(r["method"], r["network"]): r for r in json.loads(options.speed.read_text())}
+        costs = [[ROWS[name].title, *_costs(measured.get(_case(name)))] for name in rows]
+        print("\n" + table(["", "weights, million", "ms per step", "s per slice"], costs))
 
 
 def _scored(sheet: Sheet, name: str) -> tuple[list[str], Cells]:
