@@ -8,6 +8,12 @@ from kspace_denoise.sim.correlated_magnitude import (
     magnitude_moments,
     sample_magnitude,
 )
+from kspace_denoise.sim.diffusion import (
+    DiffusionPhantom,
+    GradientScheme,
+    diffusion_phantom,
+    gradient_scheme,
+)
 from kspace_denoise.sim.external_interference import Interference, interference
 from kspace_denoise.sim.gamma_noise import GammaNoise
 from kspace_denoise.sim.head import Phantom, phantom
@@ -46,8 +52,10 @@ __all__ = [
     "TISSUES",
     "BalancedSSFP",
     "BlurredNoise",
+    "DiffusionPhantom",
     "GammaNoise",
     "GradientEcho",
+    "GradientScheme",
     "Interference",
     "LowField",
     "MagnitudeMoments",
@@ -66,6 +74,8 @@ __all__ = [
     "check_trajectory",
     "coil_maps",
     "density_compensation",
+    "diffusion_phantom",
+    "gradient_scheme",
     "highest_field",
     "interference",
     "low_field",

@@ -1,6 +1,5 @@
 """A brain-like phantom with the k-space that a scanner would measure of it, noise apart."""
 
-import math
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from kspace_denoise.sim.contrast import spin_echo
 from kspace_denoise.sim.fields import rough_fields, smooth_fields
 from kspace_denoise.sim.fractions import tissue_fractions
 from kspace_denoise.sim.pose import Layer
+from kspace_denoise.sim.resolution import central_kspace, voxel_centres
 from kspace_denoise.sim.sequences import SpinEcho
 from kspace_denoise.sim.tissues import TISSUES, Tissue, check_field
 
@@ -95,13 +95,12 @@ def phantom(
     signal = _signal(anatomy.layers, fine, sequence, field, subject, texture)
     phase = _phase(fine, of_phase)
     full = signal * (np.cos(phase) + 1j * np.sin(phase))
-    image = ifft2c(_central(fft2c(full), shape))
-    start = [factor * n // 2 - factor * (n // 2) for n in shape]
-    mask = anatomy.head[start[0] :: factor, start[1] :: factor] > 0
+    image = ifft2c(central_kspace(fft2c(full), shape))
+    mask = voxel_centres(anatomy.head, shape, factor) > 0
     scale = 1 / np.mean(np.abs(image[mask]))
     kspace = None
     if coils:
-        kspace = _central(fft2c(coil_maps(fine, coils, of_coils) * (full * scale)), shape)
+        kspace = central_kspace(fft2c(coil_maps(fine, coils, of_coils) * (full * scale)), shape)
     tissues = tissue_fractions(anatomy.layers, fine, shape, factor)
     own = {name: TISSUES[name].scaled(*subject[name]) for name in tissues}
     return Phantom(image * scale, mask, kspace, float(scale), tissues, own)
@@ -164,10 +163,3 @@ def _phase(shape: tuple[int, int], generator: np.random.Generator) -> Reals:
     offset, ramp_y, ramp_x = generator.normal(0, (2.0, 0.01, 0.01))
     sinus = generator.normal(0, 0.8) * np.exp(-(((y + 85) / 28) ** 2) - (x / 32) ** 2)
     return np.asarray(0.7 * smooth + offset + ramp_y * y + ramp_x * x + sinus, dtype=np.float32)
-
-
-def _central(kspace: Reals, shape: tuple[int, ...]) -> Reals:
-    """Return the central `shape` of k-space, scaled so that the image keeps its level."""
-    y, x = (n // 2 - m // 2 for n, m in zip(kspace.shape[-2:], shape, strict=True))
-    part = kspace[..., y : y + shape[0], x : x + shape[1]]
-    return part * math.sqrt(math.prod(shape) / math.prod(kspace.shape[-2:]))

@@ -12,6 +12,7 @@ from kspace_denoise.sim import head, phantom
 from kspace_denoise.sim.anatomy import draw_anatomy
 from kspace_denoise.sim.contrast import spin_echo
 from kspace_denoise.sim.relaxation import signal
+from kspace_denoise.sim.resolution import central_kspace
 
 CONTRASTS = ["PDw", "T1w", "T2w", "FLAIR"]
 
@@ -153,7 +154,7 @@ def test_crop_keeps_level_and_place(shape, oversampling):
         y, x = ((np.arange(n) - n // 2) * step for n in size)
         return np.exp(-((y[:, None] - 2.3) ** 2 + (x + 1.1) ** 2) / 4).astype(np.complex64)
 
-    cropped = ifft2c(head._central(fft2c(bump(fine, 1 / oversampling)), shape))
+    cropped = ifft2c(central_kspace(fft2c(bump(fine, 1 / oversampling)), shape))
     np.testing.assert_allclose(cropped, bump(shape, 1.0), atol=2e-3)
 
 
