@@ -8,6 +8,7 @@ from kspace_denoise.formats.hdf5 import SUFFIXES, check_file
 from kspace_denoise.formats.image_writer import ImageWriter, image_writer
 from kspace_denoise.formats.kinds import kind_of
 from kspace_denoise.formats.layout import write_hdf5
+from kspace_denoise.formats.nifti import is_nifti, read_nifti, write_nifti
 from kspace_denoise.formats.noise import Noise, is_noise_scan, read_noise
 from kspace_denoise.formats.repetitions import read_repetitions, repetitions
 from kspace_denoise.scan import Images, Scan
@@ -18,25 +19,29 @@ __all__ = [
     "check_output",
     "image_sets",
     "image_writer",
+    "is_nifti",
     "is_noise_scan",
     "kind_of",
     "read",
     "read_images",
+    "read_nifti",
     "read_noise",
     "read_repetitions",
     "repetitions",
     "write",
     "write_hdf5",
+    "write_nifti",
 ]
 
-_LATER = (".mrd", ".cfl", ".hdr", ".nii.gz", ".nii")
+_LATER = (".mrd", ".cfl", ".hdr")
 
 
 def read(path: str | Path, dataset: str | None = None) -> Scan | Images:
     """Read raw k-space as a `Scan`, or a file without k-space as `Images`.
 
     K-space is read slice by slice when it is asked for: `scan.kspace[i]`, `scan.kspace[:]`.
-    `dataset` names the images to read where a file holds several sets.
+    `dataset` names the images to read where a file holds several sets. b-values and directions of a
+    diffusion scan in NIfTI are read from the files beside it; see `read_nifti` for others.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -45,30 +50,43 @@ def read(path: str | Path, dataset: str | None = None) -> Scan | Images:
     path = Path(path)
     check_file(path)
     _refuse_later(path, "read")
+    if is_nifti(path):
+        return read_nifti(path)
     return read_hdf5(path, dataset)
 
 
 def write(path: str | Path, content: Scan | Images) -> None:
-    """Write a scan or images; the suffix of the name chooses the format, now `.h5`.
+    """Write a scan or images; the suffix of the name chooses the format.
 
-    The file appears once it is complete. Reading it gives the same bits back.
+    `.h5` takes both, `.nii` and `.nii.gz` take images, see `write_nifti`. The file appears once it
+    is complete. Reading it gives the same bits back.
 
     Raises:
         ValueError: if the suffix is unknown or `path` is a folder.
         FileNotFoundError: if the folder does not exist.
-        TypeError: if the content is neither a `Scan` nor `Images`.
+        TypeError: if the content is neither a `Scan` nor `Images`, or k-space for NIfTI.
     """
+    if is_nifti(path):
+        if not isinstance(content, Images):
+            raise TypeError(f"{path}: NIfTI holds images, not a {type(content).__name__}")
+        write_nifti(path, content)
+        return
     check_output(path)
     write_hdf5(path, content)
 
 
 def check_output(path: str | Path) -> None:
-    """Refuse a name that `write` would refuse, before the work is done.
+    """Refuse a name that commands cannot write HDF5 to, before the work is done.
 
     Raises:
         ValueError, FileNotFoundError: as `write`.
     """
     path = Path(path)
+    if is_nifti(path):
+        raise ValueError(
+            f"{path}: commands write {' or '.join(SUFFIXES)} in this version, NIfTI is for a later "
+            "version; in Python, kd.write writes images as NIfTI"
+        )
     _refuse_later(path, "written")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: what can be written ends in {' or '.join(SUFFIXES)}")

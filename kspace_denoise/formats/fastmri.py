@@ -20,6 +20,7 @@ from kspace_denoise.formats.hdf5 import (
     read_array,
 )
 from kspace_denoise.formats.header import field_strength, read_header, readout_axis
+from kspace_denoise.formats.nifti import is_nifti, read_nifti
 from kspace_denoise.formats.padding import with_padding
 from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 
@@ -55,12 +56,16 @@ def read_images(path: str | Path, dataset: str | None = None) -> Images:
     Raises:
         FileNotFoundError, ValueError: as `read_hdf5`, and if there are no images.
     """
+    if is_nifti(path):
+        return read_nifti(path)
     with open_hdf5(path) as file:
         return _read_images(path, file, dataset)
 
 
 def image_sets(path: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of each set of integer-coded images `(slices, y, x)`."""
+    if is_nifti(path):
+        return {}
     with open_hdf5(path) as file:
         return {name: file[name].shape for name in _coded(file)}
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kspace_denoise.formats.hdf5 import contents, dataset_names, open_hdf5, read_array
+from kspace_denoise.formats.nifti import is_nifti
 from kspace_denoise.scan import Numpy
 
 
@@ -18,6 +19,8 @@ class Noise(NamedTuple):
 
 def is_noise_scan(path: str | Path) -> bool:
     """Tell whether the file holds noise samples and no k-space."""
+    if is_nifti(path):
+        return False
     with open_hdf5(path) as file:
         return "noise" in file and "kspace" not in file
 

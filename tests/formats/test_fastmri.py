@@ -207,7 +207,7 @@ def test_data_damaged_in_the_middle(tmp_path: Path) -> None:
         scan.kspace[0]
 
 
-@pytest.mark.parametrize("name", ["a.mrd", "a.cfl", "a.nii.gz", "A.NII"])
+@pytest.mark.parametrize("name", ["a.mrd", "a.cfl", "A.HDR"])
 def test_formats_of_later_work(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ValueError, match=r"later version; what can be read now is \.h5"):

@@ -1,0 +1,148 @@
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+
+from kspace_denoise.classical.mppca import mppca
+from kspace_denoise.classical.mppca.patches import default_patch, patch_voxels
+from kspace_denoise.classical.mppca.spectrum import signal_components
+from tests.helpers import assert_same_kind, complex_array
+
+
+def low_rank(grid, volumes, rank, rng, kind=np.float32):
+    """Volumes that are mixtures of `rank` courses, by maps that vary from voxel to voxel."""
+    courses, maps = rng.standard_normal((volumes, rank)), rng.standard_normal((rank, *grid))
+    if np.issubdtype(kind, np.complexfloating):
+        courses = courses * np.exp(1j * rng.uniform(0, 6, courses.shape))
+    return (3 * np.tensordot(courses, maps, 1)).astype(kind)
+
+
+def noise(shape, rng, kind=np.float32):
+    if np.issubdtype(kind, np.complexfloating):
+        return complex_array(rng, shape).astype(kind)
+    return rng.standard_normal(shape).astype(kind)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.complex64])
+@pytest.mark.parametrize(
+    ("grid", "volumes", "within"),
+    [
+        ((6, 20, 21), 17, 0.01),
+        ((2, 31, 30), 66, 0.01),
+        ((3, 12, 11), 300, 0.01),
+        ((1, 60, 61), 8, 0.02),  # a law of large matrices, of which eight rows are none
+    ],
+)
+def test_noise_is_measured_and_signal_kept(grid, volumes, within, kind):
+    rng = np.random.default_rng(1)
+    truth, sigma = low_rank(grid, volumes, 3, rng, kind), 0.7
+    noisy = truth + sigma * noise(truth.shape, rng, kind)
+    found = mppca(noisy)
+    assert abs(np.median(found.sigma) / sigma - 1) < within
+    assert 2.9 < found.components.mean() < 4.2
+    before, after = (np.abs(x - truth).std() for x in (noisy, found.image))
+    assert after < 0.75 * before
+    assert abs(np.vdot(truth, found.image - truth)) < 0.01 * np.vdot(truth, truth).real
+
+
+def test_sigma_is_right_whatever_the_rank():
+    """The law of what is left: with q in place of q - p it would be 20 % too small here."""
+    rng = np.random.default_rng(2)
+    for rank in (0, 2, 10):
+        truth = low_rank((5, 15, 15), 30, rank, rng) if rank else np.zeros((30, 5, 15, 15))
+        found = mppca((truth + noise(truth.shape, rng)).astype(np.float32))
+        assert abs(np.median(found.sigma) - 1) < 0.01, rank
+
+
+def test_noise_that_varies_is_mapped():
+    rng = np.random.default_rng(3)
+    level = np.linspace(0.5, 2, 40)
+    found = mppca(level.astype(np.float32) * noise((30, 5, 20, 40), rng))
+    assert np.abs(found.sigma.mean(axis=(0, 1))[4:-4] / level[4:-4] - 1).max() < 0.05
+
+
+def test_components_of_known_spectra():
+    """Of a 4 x 6 matrix, by hand."""
+    values = torch.tensor([[100.0, 1.1, 1.0, 0.9], [1.2, 1.1, 1.0, 0.9], [9.0, 0.0, 0.0, 0.0]])
+    rows, columns = torch.full((3,), 4), torch.full((3,), 6)
+    kept, power = signal_components(values, rows, columns)
+    assert kept.tolist() == [1, 0, 1]
+    torch.testing.assert_close(power, torch.tensor([3.0 / 15, 4.2 / 24, 0.0]))
+
+
+def test_complex_data_and_their_rotation_are_treated_alike():
+    rng = np.random.default_rng(4)
+    noisy = low_rank((3, 12, 12), 9, 2, rng, np.complex64) + noise((9, 3, 12, 12), rng, np.complex64)
+    turned = mppca(noisy * np.complex64(1j))
+    plain = mppca(noisy)
+    np.testing.assert_allclose(turned.image, 1j * plain.image, atol=1e-4)
+    np.testing.assert_allclose(turned.sigma, plain.sigma, rtol=1e-4)
+
+
+def test_blank_voxels_stay_blank_and_do_not_lower_sigma():
+    rng = np.random.default_rng(5)
+    noisy = noise((12, 5, 20, 20), rng)
+    blank = rng.random((5, 20, 20)) < 0.3
+    noisy[:, blank] = 0
+    found = mppca(noisy)
+    assert not found.image[:, blank].any()
+    assert not found.sigma[blank].any()
+    assert abs(np.median(found.sigma[~blank]) - 1) < 0.02
+    assert np.isfinite(found.image).all()
+
+
+def test_data_without_noise_come_back():
+    rng = np.random.default_rng(6)
+    truth = low_rank((3, 12, 12), 10, 2, rng, np.float64)
+    found = mppca(truth)
+    np.testing.assert_allclose(found.image, truth, atol=1e-8)
+    assert found.sigma.max() < 1e-6
+
+
+@pytest.mark.parametrize("convert", [torch.from_numpy, array_api_strict.asarray])
+def test_every_kind_of_array(convert):
+    noisy = noise((6, 3, 9, 9), np.random.default_rng(7))
+    before = noisy.copy()
+    given = convert(noisy)
+    found = mppca(given)
+    for part in found:
+        assert_same_kind(part, given)
+    np.testing.assert_allclose(np.asarray(found.image), mppca(noisy).image, atol=1e-6)
+    np.testing.assert_array_equal(noisy, before)
+
+
+@pytest.mark.parametrize("stride", [1, (1, 2, 3)])
+def test_every_voxel_lies_in_a_patch(stride):
+    grid, patch = (4, 9, 11), (3, 3, 5)
+    apart = (stride,) * 3 if isinstance(stride, int) else stride
+    voxels = patch_voxels(grid, patch, apart)
+    assert voxels.shape[1] == 45
+    assert set(voxels.flatten().tolist()) == set(range(4 * 9 * 11))
+    first = np.unravel_index(voxels[0].numpy(), grid)
+    assert [sorted(set(axis.tolist())) for axis in first] == [[0, 1, 2], [0, 1, 2], [0, 1, 2, 3, 4]]
+
+
+def test_patches_hold_more_voxels_than_there_are_volumes():
+    assert default_patch((40, 40, 40), 20) == (5, 5, 5)
+    assert default_patch((40, 40, 40), 125) == (7, 7, 7)
+    assert default_patch((2, 40, 40), 66) == (2, 7, 7)
+    assert default_patch((1, 4, 5), 66) == (1, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "more", "error", "words"),
+    [
+        (np.zeros((3, 2, 8, 8), np.int16), {}, TypeError, "int16, expected floating or complex"),
+        (np.zeros((2, 8, 8)), {}, ValueError, r"shape \(2, 8, 8\), expected \(volumes, slices"),
+        (np.ones((1, 2, 8, 8)), {}, ValueError, "at least two volumes"),
+        (np.full((3, 2, 8, 8), np.nan), {}, ValueError, "NaN or infinite"),
+        (np.zeros((3, 2, 8, 8)), {}, ValueError, "zeros only"),
+        (np.ones((3, 2, 8, 8)), {"patch": 3}, ValueError, r"no more than there are: \(2, 8, 8\)"),
+        (np.ones((3, 2, 8, 8)), {"patch": 1}, ValueError, "at least two voxels"),
+        (np.ones((3, 2, 8, 8)), {"patch": (2, 3)}, ValueError, "each an integer above 0"),
+        (np.ones((3, 2, 8, 8)), {"patch": 2, "stride": 3}, ValueError, "would be left out"),
+    ],
+)
+def test_bad_input(volumes, more, error, words):
+    with pytest.raises(error, match=words):
+        mppca(volumes, **more)
