@@ -32,6 +32,17 @@ def test_denoise_raw_kspace(tmp_path: Path) -> None:
     assert scores["Corruption2Self"] >= scores["noisy"] + 0.3
 
 
+def test_diffusion_phantom(tmp_path: Path) -> None:
+    printed = run("diffusion_phantom.py", folder=tmp_path)
+    assert (tmp_path / "diffusion_phantom.png").read_bytes().startswith(PNG)
+    scan = kspace_denoise.read(tmp_path / "diffusion_phantom.nii.gz")
+    assert scan.bval is not None
+    assert scan.bvec is not None
+    assert len(scan.data) == len(scan.bval) == len(scan.bvec) == 34
+    errors = dict(re.findall(r"(?m)^(\S+): error (\S+) sigma", printed))
+    assert float(errors["MPPCA"]) < 0.5 * float(errors["noisy"])
+
+
 def test_every_example_is_tested() -> None:
     tested = Path(__file__).read_text()
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))

@@ -1,4 +1,7 @@
-"""Denoisers that need no training; each is called like a trained one: `denoiser(image, sigma)`."""
+"""Denoisers that need no training; those in `CLASSICAL` are called like trained ones.
+
+`mppca` works on the volumes of a scan together.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from kspace_denoise.arrays import Array
 from kspace_denoise.classical.bm3d import BM3D
 from kspace_denoise.classical.deep_image_prior import DeepImagePrior
+from kspace_denoise.classical.mppca import MPPCAResult, mppca
 from kspace_denoise.classical.nlm import NonLocalMeans
 from kspace_denoise.classical.stabilised import Stabilised
 from kspace_denoise.classical.wavelet import Wavelet
@@ -18,4 +22,13 @@ CLASSICAL: dict[str, Callable[..., Callable[[Array, Any], Array]]] = {
 }
 """Denoisers that need no training, by the name that is used everywhere; each takes its strength."""
 
-__all__ = ["BM3D", "CLASSICAL", "DeepImagePrior", "NonLocalMeans", "Stabilised", "Wavelet"]
+__all__ = [
+    "BM3D",
+    "CLASSICAL",
+    "DeepImagePrior",
+    "MPPCAResult",
+    "NonLocalMeans",
+    "Stabilised",
+    "Wavelet",
+    "mppca",
+]

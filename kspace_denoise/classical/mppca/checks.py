@@ -1,19 +1,22 @@
 """What can be wrong with the volumes and the patches of MPPCA."""
 
 import math
+from collections.abc import Sequence
 
 from kspace_denoise.arrays import Array, namespace
 from kspace_denoise.classical.mppca.patches import Box, default_patch
 
 
 def checked(
-    volumes: Array, patch: int | Box | None, stride: int | Box | None
+    volumes: Array, patch: int | Box | None, stride: int | Box | None, paper: bool
 ) -> tuple[Box, Box, Box]:
     """Return the grid of voxels, the patch and the stride, each (slices, y, x).
 
     Raises:
         TypeError, ValueError: as `mppca`.
     """
+    if paper and stride is not None:
+        raise ValueError("stride: with paper there is a patch around every voxel; leave it out")
     xp = namespace(volumes)
     if not xp.isdtype(volumes.dtype, ("real floating", "complex floating")):
         raise TypeError(f"volumes are {volumes.dtype}, expected floating or complex numbers")
@@ -26,7 +29,7 @@ def checked(
         raise ValueError("volumes hold NaN or infinite values: set them to 0 to leave them out")
     if not bool(xp.any(volumes != 0)):
         raise ValueError("volumes hold zeros only")
-    grid: Box = tuple(volumes.shape[1:])  # type: ignore[assignment]
+    grid: Box = tuple(volumes.shape[1:])
     box = default_patch(grid, volumes.shape[0]) if patch is None else _box("patch", patch)
     if any(p > n for p, n in zip(box, grid, strict=True)) or math.prod(box) < 2:
         raise ValueError(
@@ -38,8 +41,8 @@ def checked(
     return grid, box, apart
 
 
-def _box(name: str, given: object) -> Box:
-    box = (given,) * 3 if isinstance(given, int) else tuple(given)  # type: ignore[var-annotated,arg-type]
-    if len(box) != 3 or not all(isinstance(n, int) and n > 0 for n in box):
+def _box(name: str, given: int | Sequence[int]) -> Box:
+    values = [given] * 3 if isinstance(given, int) else list(given)
+    if len(values) != 3 or min(values) < 1:
         raise ValueError(f"{name} is {given}, expected (slices, y, x), each an integer above 0")
-    return box  # type: ignore[return-value]
+    return values[0], values[1], values[2]

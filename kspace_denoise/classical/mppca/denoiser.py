@@ -10,8 +10,8 @@ from torch import Tensor
 
 from kspace_denoise.arrays import Array, is_complex, like, to_torch
 from kspace_denoise.classical.mppca.checks import checked
-from kspace_denoise.classical.mppca.patches import Box, patch_voxels
-from kspace_denoise.classical.mppca.spectrum import signal_components
+from kspace_denoise.classical.mppca.patches import Box, centred_patches, patch_voxels
+from kspace_denoise.classical.mppca.spectrum import Law
 
 _BYTES = 2**25  # of patches at once
 
@@ -28,7 +28,11 @@ class MPPCAResult(NamedTuple):
 
 
 def mppca(
-    volumes: Array, patch: int | Box | None = None, stride: int | Box | None = None
+    volumes: Array,
+    patch: int | Box | None = None,
+    stride: int | Box | None = None,
+    *,
+    paper: bool = False,
 ) -> MPPCAResult:
     """Denoise `(volumes, slices, y, x)`, real or complex, of white noise that need not be known.
 
@@ -42,40 +46,56 @@ def mppca(
     Args:
         volumes: at least two.
         patch: `(slices, y, x)`, or one number for a cube; None: the smallest odd cube of more
-            voxels than volumes, wider in the plane where slices are few.
+            voxels than volumes, and of 60, wider in the plane where slices are few.
         stride: from patch to patch, as `patch`; None: half a patch. 1 costs most.
+        paper: a patch around every voxel, of which the voxel alone is kept, and the paper's law,
+            see `Law`; without `stride`.
 
     Raises:
         TypeError: if the volumes are neither real floating nor complex numbers.
         ValueError: if they do not have four axes, are fewer than two, not finite or all blank; if
             a patch is of one voxel, does not fit, or strides leave voxels out.
     """
-    grid, patch, stride = checked(volumes, patch, stride)
+    grid, patch, stride = checked(volumes, patch, stride, paper)
     data = to_torch(volumes).detach().flatten(1).T.contiguous()
     used = (data != 0).any(dim=1)
-    indices = patch_voxels(grid, patch, stride).to(data.device)
-    indices = indices[used[indices].any(dim=1)]
+    if paper:
+        indices, places = centred_patches(grid, patch)
+        chosen = used.nonzero()[:, 0]
+        places = places.to(data.device)[chosen]
+    else:
+        indices, places = patch_voxels(grid, patch, stride), None
+        chosen = used[indices.to(data.device)].any(dim=1).nonzero()[:, 0]
+    indices = indices.to(data.device)[chosen]
     sums = _Sums(data)
     at_once = max(1, _BYTES // (indices.shape[1] * data.shape[1] * data.element_size()))
-    for part in indices.split(at_once):
-        sums.add(part, *_clean(data[part], used[part].sum(dim=1)))
+    for start in range(0, len(indices), at_once):
+        part = slice(start, start + at_once)
+        clean, power, kept = _clean(data[indices[part]], used[indices[part]].sum(dim=1), paper)
+        if places is None:
+            sums.add(indices[part], clean, 1 / (1 + kept.to(power.dtype)), power, kept)
+        else:
+            own = clean.gather(1, places[part, None, None].expand(-1, 1, data.shape[1]))
+            sums.add(chosen[part, None], own, torch.ones_like(power), power, kept)
     image, power, components = sums.means(used)
     sigma = (power / (2 if is_complex(volumes) else 1)).sqrt()
     maps = (like(x.reshape(grid).contiguous(), volumes) for x in (sigma, components))
     return MPPCAResult(like(image.T.reshape(volumes.shape).contiguous(), volumes), *maps)
 
 
-def _clean(patches: Tensor, voxels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _clean(patches: Tensor, voxels: Tensor, paper: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Return patches `(n, voxels, volumes)` without noise, its power and the components kept."""
-    count, size, volumes = patches.shape
+    _, size, volumes = patches.shape
     tall = size >= volumes
     gram = patches.mH @ patches if tall else patches @ patches.mH
     values, vectors = torch.linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
-    kept, power = signal_components(values, voxels, torch.full_like(voxels, volumes))
+    law = Law(voxels, torch.full_like(voxels, volumes), paper)
+    kept = law.signal_components(values)
     is_signal = torch.arange(values.shape[1], device=values.device) < kept[:, None]
     projection = (vectors * is_signal[:, None]) @ vectors.mH
-    return patches @ projection if tall else projection @ patches, power, kept
+    clean = patches @ projection if tall else projection @ patches
+    return clean, law.noise_power(values, kept), kept
 
 
 class _Sums:
@@ -85,13 +105,15 @@ class _Sums:
         self.image = torch.zeros_like(data)
         self.facts = torch.zeros((len(data), 3), dtype=data.real.dtype, device=data.device)
 
-    def add(self, indices: Tensor, clean: Tensor, power: Tensor, kept: Tensor) -> None:
-        """Add patches `(n, voxels, volumes)` where they lie."""
-        weight = 1 / (1 + kept.to(power.dtype))
-        self.image.index_add_(0, indices.flatten(), (weight[:, None, None] * clean).flatten(0, 1))
+    def add(
+        self, voxels: Tensor, clean: Tensor, weight: Tensor, power: Tensor, kept: Tensor
+    ) -> None:
+        """Add `clean` `(n, k, volumes)` to `voxels` `(n, k)`, and the facts of each patch."""
+        flat = voxels.flatten()
+        self.image.index_add_(0, flat, (weight[:, None, None] * clean).flatten(0, 1))
         facts = torch.stack([weight * power, weight * kept, weight], dim=-1)
-        every = facts[:, None].expand(-1, indices.shape[1], -1).flatten(0, 1)
-        self.facts.index_add_(0, indices.flatten(), every)
+        every = facts[:, None].expand(-1, voxels.shape[1], -1).flatten(0, 1)
+        self.facts.index_add_(0, flat, every)
 
     def means(self, used: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean image, noise power and number of components; 0 where not used."""

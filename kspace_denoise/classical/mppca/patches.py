@@ -36,3 +36,18 @@ def patch_voxels(grid: Box, patch: Box, stride: Box) -> Tensor:
     within = torch.cartesian_prod(*(torch.arange(p) for p in patch))
     steps = torch.tensor([grid[1] * grid[2], grid[2], 1])
     return (corners @ steps)[:, None] + within @ steps
+
+
+def centred_patches(grid: Box, patch: Box) -> tuple[Tensor, Tensor]:
+    """Return the flat indices of the patch around each voxel, and the place of the voxel within it.
+
+    `(voxels, voxels of a patch)` and `(voxels,)`. At the rim the patch lies inside the grid, and
+    the voxel off its centre.
+    """
+    voxels = torch.cartesian_prod(*(torch.arange(n) for n in grid))
+    sides = torch.tensor(patch)
+    corners = torch.minimum((voxels - sides // 2).clamp(min=0), torch.tensor(grid) - sides)
+    within = torch.cartesian_prod(*(torch.arange(p) for p in patch))
+    steps = torch.tensor([grid[1] * grid[2], grid[2], 1])
+    own = torch.tensor([patch[1] * patch[2], patch[2], 1])
+    return (corners @ steps)[:, None] + within @ steps, (voxels - corners) @ own
