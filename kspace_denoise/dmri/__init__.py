@@ -1,0 +1,1 @@
+"""Denoising of diffusion MRI across its volumes."""
