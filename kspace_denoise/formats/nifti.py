@@ -1,6 +1,7 @@
 """NIfTI images, three- or four-dimensional, with b-values and directions beside them."""
 
 import base64
+import importlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,14 @@ def read_nifti(
         FileNotFoundError: if a file is missing.
         ValueError: if it is damaged or holds no image, or b-values or directions do not fit.
     """
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-
+    nibabel = _nibabel()
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
         image: Any = nibabel.load(path)
         data = np.asanyarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as NIfTI: {error}") from None
     volumes = _as_volumes(path, data)
     data = _without_nan(path, volumes)
@@ -75,8 +74,7 @@ def write_nifti(path: str | Path, images: Images) -> None:
         FileNotFoundError, ValueError: if the folder is missing, or the images have more than four
             axes.
     """
-    import nibabel
-
+    nibabel = _nibabel()
     path = Path(path)
     check_place(path)
     if images.data.ndim > 4:
@@ -101,6 +99,20 @@ def write_nifti(path: str | Path, images: Images) -> None:
             named.unlink(missing_ok=True)
     if images.bval is not None:
         write_gradients(stem(path), images.bval, images.bvec)
+
+
+def _nibabel() -> Any:
+    """Import nibabel, which is optional.
+
+    Raises:
+        ModuleNotFoundError: saying what to install.
+    """
+    try:
+        return importlib.import_module("nibabel")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "NIfTI needs nibabel: pip install 'kspace-denoise[dmri]'", name="nibabel"
+        ) from error
 
 
 def _beside(path: Path, suffix: str, given: str | Path | None) -> Path | None:

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,12 @@ def test_real_scans(real_data):
     assert images.data.shape == (17, 16, 112, 112)
     assert (images.bval < 50).sum() == 5
     assert images.bvec.shape == (17, 3)
+
+
+def test_a_missing_library_tells_what_to_install(tmp_path, monkeypatch):
+    path = save(tmp_path / "dwi.nii", np.ones((4, 4, 2), np.float32))
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'kspace-denoise\[dmri\]'"):
+        read_nifti(path)
+    with pytest.raises(ModuleNotFoundError, match=r"kspace-denoise\[dmri\]"):
+        write_nifti(path, Images(data=np.ones((2, 4, 4), np.float32)))
