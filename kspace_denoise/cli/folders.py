@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,15 @@ def files_in(folder: Path) -> list[Path]:
             f"{' or '.join(SUFFIXES)}"
         )
     return files
+
+
+def files_of(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the files that are given, and in place of each folder those in it.
+
+    Raises:
+        ValueError: if a folder holds none.
+    """
+    return tuple(f for path in paths for f in (files_in(path) if path.is_dir() else [path]))
 
 
 def seed_of(seed: int, name: str) -> int:

@@ -1,5 +1,6 @@
 """`kspace-denoise train`: a denoiser from noisy scans, alone or with what a method needs beside."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ from kspace_denoise.cli.company import (
     targets_of,
     warn_of_other_contrasts,
 )
-from kspace_denoise.cli.folders import files_in
+from kspace_denoise.cli.folders import files_of
 from kspace_denoise.cli.image_noise import (
     Sigma,
     check_sigma_use,
@@ -153,11 +154,10 @@ def train(
     from the files, or from their k-space; for images see --sigma. While training runs,
     MODEL.checkpoint is kept; after a kill, the same command with --resume goes on from there.
     """
-    _check_choices(method, domain, stage)
-    _check_places(out, cache)
+    _check(method, domain, stage, out, cache)
     config = config_of(method, config_file, minutes, paper, vst, domain)
     beginning = start_of(start, config)
-    sources = tuple(f for path in sources for f in (files_in(path) if path.is_dir() else [path]))
+    sources = files_of(sources)
     goals = targets_of(method, sources, targets)
     others = contrasts_of(sources, contrasts)
     seen = list(dict.fromkeys([*sources, *(path for paths in others for path in paths)]))
@@ -165,9 +165,8 @@ def train(
     check_distinct(out, *files, noise_file, config_file, start)
     contents = _read(files, sources, goals, sigma)
     note_bias([] if config.vst else sources, contents)
-    own = {path: noise_file if path in sources else None for path in seen}  # contrasts have others
-    clean = method == "diffusion"
-    contents |= {p: _with_noise(contents[p], p, own[p], readout, sigma, clean) for p in seen}
+    noises = {p: noise_file if p in sources else None for p in seen}  # contrasts have others
+    contents |= _with_noises(contents, noises, readout, sigma, method == "diffusion")
     checkpoint, done = _checkpoint(out, resume)
     note(budget(config, device, done))
     with torchrun(device) as processes, counter(len(sources), "images", "scan") as made:
@@ -236,28 +235,21 @@ def _outcome(denoiser: Denoiser) -> str:
     )
 
 
-def _check_places(out: Path, cache: Path | None) -> None:
-    """Refuse places where nothing can be written.
-
-    Raises:
-        FileNotFoundError, ValueError: as `check_place` and `check_folder_place`.
-    """
-    check_place(out)
-    if cache is not None:
-        check_folder_place(cache)
-
-
-def _check_choices(method: str, domain: str | None, stage: str) -> None:
-    """Refuse what there is not, or not yet.
+def _check(method: str, domain: str | None, stage: str, out: Path, cache: Path | None) -> None:
+    """Refuse what there is not, or not yet, and places where nothing can be written.
 
     Raises:
         ValueError, click.UsageError: naming what there is.
+        FileNotFoundError: if a folder is missing.
     """
     check_method(method)
     if domain not in (None, *DOMAINS):
         raise click.UsageError(f"--domain {domain}: expected {' or '.join(DOMAINS)}")
     if stage not in STAGES:
         raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
+    check_place(out)
+    if cache is not None:
+        check_folder_place(cache)
 
 
 def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
@@ -270,6 +262,20 @@ def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
     if resume and not checkpoint.exists():
         raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
     return checkpoint, _steps_done(checkpoint) if resume else 0
+
+
+def _with_noises(
+    contents: Mapping[Path, Scan | Images],
+    noises: Mapping[Path, Path | None],
+    readout: int | None,
+    sigma: Sigma,
+    clean: bool,
+) -> dict[Path, Scan | Images]:
+    """Return the files that have a noise scan, or None, with their noise."""
+    return {
+        path: _with_noise(contents[path], path, noise, readout, sigma, clean)
+        for path, noise in noises.items()
+    }
 
 
 def _with_noise(

@@ -84,5 +84,5 @@ def check_count(volumes: int, count: int) -> None:
     if not 1 <= count < volumes:
         raise ValueError(
             f"the noise model is to see {count} other volumes of the same shell, which has "
-            f"{volumes}: expected 1 to {volumes - 1}, or --mix-shells"
+            f"{volumes}: expected 1 to {volumes - 1}"
         )
