@@ -52,10 +52,10 @@ def test_signals_decay_as_the_tensors_say(scan):
     """Where one bundle fills the voxel; to first order in b also where fibres cross."""
     tensor, truth = fitted(np.abs(scan.image), SCHEME), as_six(scan.tensor)
     error = np.abs(tensor - truth)[scan.regions["callosum"]]
-    assert np.median(error) < 4e-5
+    assert np.median(error) < 2e-5  # a tensor with y turned round is 3e-5 away
     weak = GradientScheme(SCHEME.bval / 4, SCHEME.bvec)
     error = np.abs(fitted(np.abs(diffusion_phantom((3, 65, 54), weak, seed=1).image), weak) - truth)
-    assert np.median(error[scan.regions["crossing"]]) < 8e-5
+    assert np.median(error[scan.regions["crossing"]]) < 5e-5
 
 
 def test_the_callosum_runs_from_left_to_right_and_csf_is_isotropic(scan):
