@@ -14,7 +14,7 @@ PACKAGE = Path(kspace_denoise.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "h5py", "matplotlib", "skimage", "sigpy")
 
-BASE = {"arrays", "fourier", "nufft", "phase", "random"}
+BASE = {"arrays", "fourier", "nufft", "optional", "phase", "random"}
 FILES = {"crop", "formats", "metrics", "provenance", "scan"}
 LEARNING = {"objectives", "training"}
 MAY_IMPORT = {
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "networks": {"arrays", "networks", "phase", "settings"},
 }
 """What a part of the package may import; parts that are not named here may import more."""
-MAY_LEARN = {"cli", "demo", "denoiser", "pipeline", "prior", "report", *LEARNING}
+MAY_LEARN = {"cli", "demo", "denoiser", "dmri", "pipeline", "prior", "report", *LEARNING}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """NIfTI images, three- or four-dimensional, with b-values and directions beside them."""
 
 import base64
-import importlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from kspace_denoise.formats.atomic import atomic, check_place
 from kspace_denoise.formats.gradients import read_bval, read_bvec, write_gradients
+from kspace_denoise.optional import optional
 from kspace_denoise.scan import Images, Numpy
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -54,8 +54,8 @@ def read_nifti(
     volumes = _as_volumes(path, data)
     data = _without_nan(path, volumes)
     count = len(data) if data.ndim == 4 else 1
-    b_values = _beside(path, "bval", bval)
-    directions = _beside(path, "bvec", bvec)
+    b_values = beside(path, "bval", bval)
+    directions = beside(path, "bvec", bvec)
     values = None if b_values is None else read_bval(b_values)
     if values is not None and len(values) != count:
         raise ValueError(f"{b_values} has {len(values)} b-values, and {path} {count} volumes")
@@ -102,20 +102,10 @@ def write_nifti(path: str | Path, images: Images) -> None:
 
 
 def _nibabel() -> Any:
-    """Import nibabel, which is optional.
-
-    Raises:
-        ModuleNotFoundError: saying what to install.
-    """
-    try:
-        return importlib.import_module("nibabel")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "NIfTI needs nibabel: pip install 'kspace-denoise[dmri]'", name="nibabel"
-        ) from error
+    return optional("nibabel", "NIfTI needs", "dmri")
 
 
-def _beside(path: Path, suffix: str, given: str | Path | None) -> Path | None:
+def beside(path: Path, suffix: str, given: str | Path | None = None) -> Path | None:
     """Return the file that was given, or that beside the image, or None."""
     if given is not None:
         return Path(given)

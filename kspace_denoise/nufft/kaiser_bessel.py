@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kspace_denoise.nufft.library import library
+from kspace_denoise.optional import optional
 
 _TABLE = 2**14  # entries per sample of the interpolation table, whose nearest entry is taken
 
@@ -16,7 +16,7 @@ class Interpolator:
     def __init__(
         self, radians: np.ndarray[Any, Any], shape: tuple[int, int], like: torch.Tensor
     ) -> None:
-        torchkbnufft = library("torchkbnufft")
+        torchkbnufft = optional("torchkbnufft", "non-Cartesian trajectories need", "noncartesian")
         options = {
             "im_size": shape,
             "table_oversamp": _TABLE,

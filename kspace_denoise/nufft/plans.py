@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kspace_denoise.nufft.library import library
+from kspace_denoise.optional import optional
 
 _DOUBLE_ACCURACY = 1e-12
 _KEPT = 4  # plans: each holds the sorted points and a grid for all the images of a stack
@@ -42,7 +42,7 @@ class Plans:
 
     def _made(self, count: int, dtype: str) -> Any:
         double = dtype == "complex128"
-        plan = library("finufft").Plan(
+        plan = optional("finufft", "non-Cartesian trajectories need", "noncartesian").Plan(
             2,
             self._shape,
             n_trans=count,
