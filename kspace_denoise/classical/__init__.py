@@ -1,6 +1,6 @@
 """Denoisers that need no training; those in `CLASSICAL` are called like trained ones.
 
-`mppca` works on the volumes of a scan together.
+`mppca` and `patch2self` work on the volumes of a scan together.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from kspace_denoise.classical.bm3d import BM3D
 from kspace_denoise.classical.deep_image_prior import DeepImagePrior
 from kspace_denoise.classical.mppca import MPPCAResult, mppca
 from kspace_denoise.classical.nlm import NonLocalMeans
+from kspace_denoise.classical.patch2self import patch2self
 from kspace_denoise.classical.stabilised import Stabilised
 from kspace_denoise.classical.wavelet import Wavelet
 
@@ -31,4 +32,5 @@ __all__ = [
     "Stabilised",
     "Wavelet",
     "mppca",
+    "patch2self",
 ]

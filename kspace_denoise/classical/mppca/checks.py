@@ -17,6 +17,25 @@ def checked(
     """
     if paper and stride is not None:
         raise ValueError("stride: with paper there is a patch around every voxel; leave it out")
+    check_volumes(volumes)
+    grid: Box = tuple(volumes.shape[1:])
+    box = default_patch(grid, volumes.shape[0]) if patch is None else _box("patch", patch)
+    if any(p > n for p, n in zip(box, grid, strict=True)) or math.prod(box) < 2:
+        raise ValueError(
+            f"patch is {box}, expected at least two voxels and no more than there are: {grid}"
+        )
+    apart = _box("stride", [max(1, p // 2) for p in box] if stride is None else stride)
+    if any(s > p for s, p in zip(apart, box, strict=True)):
+        raise ValueError(f"stride is {apart} and patch {box}: voxels in between would be left out")
+    return grid, box, apart
+
+
+def check_volumes(volumes: Array) -> None:
+    """Refuse what are not some volumes of finite numbers.
+
+    Raises:
+        TypeError, ValueError: naming what was given and what was expected.
+    """
     xp = namespace(volumes)
     if not xp.isdtype(volumes.dtype, ("real floating", "complex floating")):
         raise TypeError(f"volumes are {volumes.dtype}, expected floating or complex numbers")
@@ -29,16 +48,6 @@ def checked(
         raise ValueError("volumes hold NaN or infinite values: set them to 0 to leave them out")
     if not bool(xp.any(volumes != 0)):
         raise ValueError("volumes hold zeros only")
-    grid: Box = tuple(volumes.shape[1:])
-    box = default_patch(grid, volumes.shape[0]) if patch is None else _box("patch", patch)
-    if any(p > n for p, n in zip(box, grid, strict=True)) or math.prod(box) < 2:
-        raise ValueError(
-            f"patch is {box}, expected at least two voxels and no more than there are: {grid}"
-        )
-    apart = _box("stride", [max(1, p // 2) for p in box] if stride is None else stride)
-    if any(s > p for s, p in zip(apart, box, strict=True)):
-        raise ValueError(f"stride is {apart} and patch {box}: voxels in between would be left out")
-    return grid, box, apart
 
 
 def _box(name: str, given: int | Sequence[int]) -> Box:
