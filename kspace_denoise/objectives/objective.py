@@ -11,8 +11,8 @@ Given = TypeVar("Given", bound=AnyBatch, contravariant=True)
 Pair = Literal["nothing", "repetition", "clean"]
 
 
-class Objective(Protocol[Given]):
-    """A frozen dataclass of hyper-parameters, with the equations that use them.
+class Loss(Protocol[Given]):
+    """A frozen dataclass of hyper-parameters, with the equation that uses them in training.
 
     `Given` is the kind of batch that it learns from.
     """
@@ -29,6 +29,10 @@ class Objective(Protocol[Given]):
     def loss(self, network: nn.Module, batch: Given, generator: torch.Generator) -> Tensor:
         """Return the scalar that training lowers."""
         ...
+
+
+class Objective(Loss[Given], Protocol[Given]):
+    """A loss, with the equation that uses it at inference."""
 
     def denoise(
         self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor | None = None

@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.objectives import AnyBatch, Objective
+from kspace_denoise.objectives import AnyBatch, Loss
 from kspace_denoise.training.processes import added_up, joined
 
 
@@ -24,9 +24,7 @@ class Parts:
     bfloat16 where autocast deems that safe. Several processes take some of the parts each.
     """
 
-    def __init__(
-        self, network: nn.Module, objective: Objective[Any], device: str, count: int
-    ) -> None:
+    def __init__(self, network: nn.Module, objective: Loss[Any], device: str, count: int) -> None:
         self.network, self.objective = network, objective
         self.device = torch.device(device).type
         self.processes = joined()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from kspace_denoise.objectives import AnyBatch, Objective
+from kspace_denoise.objectives import AnyBatch, Loss
 from kspace_denoise.training.ahead import Ahead
 from kspace_denoise.training.checkpoint import differences, read_tensors, write_tensors
 from kspace_denoise.training.coils import CoilImages
@@ -62,7 +62,7 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        objective: Objective[Any],
+        objective: Loss[Any],
         images: TrainingData,
         config: TrainConfig,
         seed: int = 0,
@@ -139,7 +139,7 @@ class Trainer:
         self._recent.append(loss)
         self.progress.step = step + 1
 
-    def _objective(self, step: int) -> Objective[Any]:
+    def _objective(self, step: int) -> Loss[Any]:
         """Return the objective of a step: of most methods that of all.
 
         Until the run's length is known it is the beginning.
@@ -147,7 +147,7 @@ class Trainer:
         at = getattr(self.objective, "at", None)
         if at is None:
             return self.objective
-        current: Objective[Any] = at(step / self.progress.steps if self.progress.steps else 0.0)
+        current: Loss[Any] = at(step / self.progress.steps if self.progress.steps else 0.0)
         return current
 
     def _schedule(self, step: int) -> float:
