@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kspace_denoise import classical, formats, metrics, recon, sim
-    from kspace_denoise.denoiser import Denoiser, load
+    from kspace_denoise.denoiser import Denoiser
+    from kspace_denoise.dmri.denoiser import VolumeDenoiser
+    from kspace_denoise.dmri.files import load
+    from kspace_denoise.dmri.train import train_volumes
     from kspace_denoise.formats import read, write
     from kspace_denoise.pipeline import denoise
     from kspace_denoise.scan import Images, Scan
@@ -20,6 +23,7 @@ __all__ = [
     "Images",
     "Scan",
     "TrainConfig",
+    "VolumeDenoiser",
     "classical",
     "denoise",
     "formats",
@@ -29,6 +33,7 @@ __all__ = [
     "recon",
     "sim",
     "train",
+    "train_volumes",
     "write",
 ]
 
@@ -38,10 +43,12 @@ _NAMES = {
     "Images": "scan",
     "Scan": "scan",
     "TrainConfig": "training.config",
+    "VolumeDenoiser": "dmri.denoiser",
     "denoise": "pipeline",
-    "load": "denoiser",
+    "load": "dmri.files",
     "read": "formats",
     "train": "training.train",
+    "train_volumes": "dmri.train",
     "write": "formats",
 }
 

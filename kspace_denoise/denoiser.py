@@ -195,6 +195,11 @@ def load(path: str | Path, device: str = "cpu") -> Denoiser:
         ValueError: if the file is something else.
     """
     tensors, record = read_tensors(path)
+    if "volumes" in record:
+        raise ValueError(
+            f"{path} is a denoiser for diffusion scans ({record['volumes']}): give it to "
+            "`kspace-denoise denoise` with such a scan, or read it with kd.load"
+        )
     if "method" not in record:
         raise ValueError(
             f"{path} is the checkpoint of an unfinished training run, not a denoiser: "

@@ -7,6 +7,7 @@ import numpy as np
 
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.contrasts import Source, check_count, condition_of, known_contrasts
+from kspace_denoise.dmri.denoiser import VolumeDenoiser
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.spectral_stage import spectral_slice
 from kspace_denoise.stages import (
@@ -63,7 +64,8 @@ def denoise(
     the k-space centre that coil maps come from, by default what is fully sampled, at most 24.
     `replicas` measure the noise map where it has no closed form. `regularisation` is the λ of
     SENSE, for undersampling that the coils unfold badly. `Images` are denoised as they are. For
-    scans that do not fit into memory see `denoise_slices`, or the command line.
+    scans that do not fit into memory see `denoise_slices`, or the command line. A `VolumeDenoiser`
+    takes `Images` of a diffusion scan, all volumes together.
 
     Raises:
         ValueError: if the denoiser was trained for the other stage (`allow_other_stage` lets it
@@ -72,6 +74,10 @@ def denoise(
         TypeError: if the denoiser cannot be called.
         recon.NoiseNotFound: if the noise is unknown and cannot be measured in k-space.
     """
+    if isinstance(denoiser, VolumeDenoiser):
+        if contrasts:
+            raise ValueError(f"{denoiser.name} looks at no other contrasts: leave them out")
+        return _of_volumes(scan, denoiser)
     check_use(denoiser, stage, allow_other_stage)
     slices = list(
         denoise_images(scan, denoiser, contrasts)
@@ -93,6 +99,16 @@ def denoise(
         np.stack([one.noisy for one in slices]),
         np.stack(sigmas) if len(sigmas) == len(slices) else None,
     )
+
+
+def _of_volumes(scan: Scan | Images, denoiser: VolumeDenoiser) -> Denoised:
+    """Denoise a diffusion scan, all volumes together."""
+    if not isinstance(scan, Images):
+        raise ValueError(
+            f"{denoiser.name} is for the images of a diffusion scan, and this is k-space: "
+            "reconstruct its volumes first"
+        )
+    return Denoised(denoiser(scan).data, scan.data, None)
 
 
 def denoise_slices(

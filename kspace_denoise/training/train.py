@@ -12,7 +12,15 @@ import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.networks import NetworkConfig, differentiate_twice
-from kspace_denoise.objectives import C2S, GSURE, Coil2Coil, Diffusion, Objective, make_objective
+from kspace_denoise.objectives import (
+    C2S,
+    GSURE,
+    OF_VOLUMES,
+    Coil2Coil,
+    Diffusion,
+    Objective,
+    make_objective,
+)
 from kspace_denoise.recon.spectral import PixelSampling
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import Stage, check_stage
@@ -78,6 +86,11 @@ def train(
         recon.NoiseNotFound: if a scan's noise is unknown and cannot be measured in its k-space.
     """
     config = config or TrainConfig()
+    if method in OF_VOLUMES:
+        raise ValueError(
+            f"{method} learns from the volumes of one diffusion scan together: "
+            f"kd.train_volumes({method!r}, images)"
+        )
     objective = make_objective(method, config.paper, **config.objective)
     clean = objective.pair == "clean"
     from_clean = isinstance(objective, Diffusion)
