@@ -10,7 +10,7 @@ from kspace_denoise.classical import CLASSICAL, Stabilised
 from kspace_denoise.cli.common import Decorator, to_device
 from kspace_denoise.cli.options import group, together
 from kspace_denoise.denoiser import load
-from kspace_denoise.objectives import METHODS
+from kspace_denoise.objectives import METHODS, OF_VOLUMES
 from kspace_denoise.pipeline import AnyDenoiser
 
 ABOUT = {
@@ -19,6 +19,8 @@ ABOUT = {
     "bm3d": "BM3D: filters stacks of similar patches together; strength multiplies sigma.",
     "dip": "deep image prior: fits a network to each image until only noise is left, in half a "
     "minute each; strength is what is left, over sigma.",
+    "mppca": "MPPCA, of a diffusion scan: keeps what its volumes share beyond noise.",
+    "patch2self": "Patch2Self, of a diffusion scan: every volume as the others foretell it.",
     "FILE": "a denoiser that `kspace-denoise train` wrote.",
 }
 """What `--model` may be, for the help."""
@@ -70,7 +72,7 @@ def find_denoiser(
         make = CLASSICAL[model]
         inner = make() if strength is None else make(strength)
         return Prepared(Stabilised(inner) if vst else inner, model, device)
-    if model in METHODS and not Path(model).exists():
+    if model in (*METHODS, *OF_VOLUMES) and not Path(model).exists():
         raise FileNotFoundError(
             f"{model} has to be trained, and there is no file of that name: first kspace-denoise "
             f"train {model} IN --out {model}.safetensors, then --model {model}.safetensors"

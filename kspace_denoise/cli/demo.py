@@ -16,6 +16,7 @@ from kspace_denoise.cli.common import (
     read_scan,
     seed_option,
 )
+from kspace_denoise.cli.demo_volumes import of_volumes
 from kspace_denoise.cli.training_progress import training_progress
 from kspace_denoise.demo.experiment import Settings
 from kspace_denoise.demo.raw_experiment import choose_reference
@@ -23,7 +24,11 @@ from kspace_denoise.demo.run import run_demo
 from kspace_denoise.stages import check_cartesian
 
 
-@command("kspace-denoise demo --data brain.h5 --out brain")
+@command(
+    """\
+kspace-denoise demo --data brain.h5 --out brain
+kspace-denoise demo --dwi dwi.nii.gz --out dwi"""
+)
 @click.option("--data", type=PATH, metavar="FILE", help="A raw file to run on after the phantoms.")
 @click.option(
     "--reference",
@@ -31,7 +36,6 @@ from kspace_denoise.stages import check_cartesian
     metavar="FILE",
     help="Another repetition of the same scan; each is scored against the other.",
 )
-@click.option("--dwi", type=PATH, metavar="FILE", help="Diffusion data: belongs to later work.")
 @click.option(
     "--out", type=PATH, default=Path("demo"), show_default=True, help="Folder of the results."
 )
@@ -45,10 +49,10 @@ from kspace_denoise.stages import check_cartesian
 @noise_option()
 @seed_option()
 @device_option()
+@of_volumes()
 def demo(
     data: Path | None,
     reference: Path | None,
-    dwi: Path | None,
     out: Path,
     minutes: float,
     noise_file: Path | None,
@@ -59,10 +63,9 @@ def demo(
 
     Phantoms are scanned with eight coils at low field, Corruption2Self is trained on the noisy
     scans alone, and slices that it has not seen are denoised before and after SENSE. With --data
-    the same is then done on a raw file: training continues on the file itself.
+    the same is then done on a raw file: training continues on the file itself. With --dwi it is a
+    diffusion scan that is denoised, by DDM2 and others, and its tensors are fitted.
     """
-    if dwi is not None:
-        raise click.UsageError("--dwi belongs to a later version; now: --data FILE")
     if reference is not None and data is None:
         raise click.UsageError("--reference needs --data FILE, the scan that it repeats")
     scan = None if data is None else read_scan(data)

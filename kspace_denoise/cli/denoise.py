@@ -30,6 +30,7 @@ from kspace_denoise.cli.cropping import (
     oversampling_option,
     without_oversampling,
 )
+from kspace_denoise.cli.denoise_volumes import of_volumes
 from kspace_denoise.cli.folders import of_folders
 from kspace_denoise.cli.image_noise import (
     Sigma,
@@ -54,7 +55,8 @@ from kspace_denoise.stages import STAGES, KnownNoise, check_cartesian, check_sta
 _EXAMPLE = """\
 kspace-denoise denoise scan.h5 clean.h5 --model c2s.safetensors
 kspace-denoise denoise T1.h5 clean.h5 --model two.safetensors --contrast T2.h5
-kspace-denoise denoise magnitudes.h5 clean.h5 --model wavelet --sigma estimate --vst"""
+kspace-denoise denoise magnitudes.h5 clean.h5 --model wavelet --sigma estimate --vst
+kspace-denoise denoise dwi.nii.gz clean.nii.gz --model ddm2.safetensors"""
 
 
 @command(_EXAMPLE, {"MODEL|METHOD": ABOUT})
@@ -82,6 +84,7 @@ kspace-denoise denoise magnitudes.h5 clean.h5 --model wavelet --sigma estimate -
 @readout_option()
 @device_option()
 @of_folders()
+@of_volumes()
 def denoise(
     source: Path,
     output: Path,

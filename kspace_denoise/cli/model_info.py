@@ -26,6 +26,8 @@ def describe_model(file: Path) -> dict[str, Any]:
         ValueError: if it was not written by this package.
     """
     tensors, record = read_tensors(file)
+    if "volumes" in record:
+        return _describe_volumes(record, sum(tensor.numel() for tensor in tensors.values()))
     if "method" not in record:
         return _describe_checkpoint(record)
     config, trained = record["config"], record["record"]
@@ -45,6 +47,28 @@ def describe_model(file: Path) -> dict[str, Any]:
         "steps": trained.get("steps"),
         "seconds": round(trained["seconds"], 1) if "seconds" in trained else None,
         "seed": trained.get("seed"),
+        "trained_on": [one["path"] for one in made_by.get("inputs", [])] or None,
+        "made_by": made_by.get("command"),
+        "version": trained.get("version"),
+    }
+
+
+def _describe_volumes(record: dict[str, Any], weights: int) -> dict[str, Any]:
+    """Return what a denoiser of diffusion scans is."""
+    config, trained, settings = record["config"], record["record"], record["settings"]
+    made_by = trained.get("provenance", {})
+    return {
+        "content": "denoiser of a diffusion scan",
+        "method": record["volumes"] + (", as in its paper" if config["paper"] else ""),
+        "shells": ", ".join(f"b = {bval:g}, told from {n} others" for bval, n in record["shells"]),
+        "third_stage": settings["diffusion"],
+        "noise": trained.get("noise"),
+        "network": config["network"]["architecture"],
+        "weights": weights,
+        "objective": config["objective"] or None,
+        "steps": trained.get("steps"),
+        "seconds": round(trained["seconds"], 1) if "seconds" in trained else None,
+        "seed": made_by.get("seed"),
         "trained_on": [one["path"] for one in made_by.get("inputs", [])] or None,
         "made_by": made_by.get("command"),
         "version": trained.get("version"),

@@ -15,7 +15,6 @@ from kspace_denoise.cli.common import (
     command_line,
     counter,
     device_option,
-    later_option,
     load_noise,
     noise_option,
     note,
@@ -42,6 +41,7 @@ from kspace_denoise.cli.image_noise import (
 from kspace_denoise.cli.noise_words import note_coloured
 from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
+from kspace_denoise.cli.train_volumes import of_volumes
 from kspace_denoise.cli.training_config import budget, config_of, start_of
 from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
 from kspace_denoise.denoiser import Denoiser
@@ -60,7 +60,8 @@ kspace-denoise train c2s scan1.h5 scan2.h5 --out c2s.safetensors --minutes 10
 kspace-denoise train c2s anna_T1.h5 --contrast anna_T2.h5 --out two.safetensors
 kspace-denoise train supervised noisy.h5 --target clean.h5 --out supervised.safetensors
 kspace-denoise train diffusion clean1.h5 clean2.h5 --out prior.safetensors
-kspace-denoise train c2s magnitudes.h5 --sigma estimate --vst --out vst.safetensors"""
+kspace-denoise train c2s magnitudes.h5 --sigma estimate --vst --out vst.safetensors
+kspace-denoise train ddm2 dwi.nii.gz --out ddm2.safetensors"""
 WAITED, WORTH_TELLING = 5.0, 0.05
 """Seconds, and share of the time: waiting of less is not spoken of."""
 _DATA, _RUN = group(DATA), group("How long, and how")
@@ -118,11 +119,10 @@ _DATA, _RUN = group(DATA), group("How long, and how")
 @calibration_option()
 @penalty_option()
 @readout_option()
-@later_option("--bval", "diffusion data")
-@later_option("--bvec", "diffusion data")
 @noise_option()
 @seed_option()
 @device_option()
+@of_volumes()
 def train(
     method: str,
     sources: tuple[Path, ...],

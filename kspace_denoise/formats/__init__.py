@@ -84,8 +84,9 @@ def check_output(path: str | Path) -> None:
     path = Path(path)
     if is_nifti(path):
         raise ValueError(
-            f"{path}: commands write {' or '.join(SUFFIXES)} in this version, NIfTI is for a later "
-            "version; in Python, kd.write writes images as NIfTI"
+            f"{path}: what is written here ends in {' or '.join(SUFFIXES)}; NIfTI is for a later "
+            "version, except by `denoise` of diffusion scans (--model mppca, patch2self or one "
+            "trained by ddm2) and by kd.write"
         )
     _refuse_later(path, "written")
     if path.suffix.lower() not in SUFFIXES:

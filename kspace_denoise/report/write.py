@@ -36,6 +36,7 @@ def render(template: str, **values: Any) -> str:
         loader=PackageLoader("kspace_denoise.report", "."), autoescape=select_autoescape()
     )
     environment.filters["number"] = _number
+    environment.filters["scaled"] = lambda value: _number(None if value is None else 1e3 * value)
     return environment.get_template(template).render(**values)
 
 

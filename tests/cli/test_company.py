@@ -11,7 +11,8 @@ from kspace_denoise import formats, load
 from kspace_denoise.classical import CLASSICAL
 from kspace_denoise.cli.classical_options import ABOUT
 from kspace_denoise.cli.company import NEEDS
-from kspace_denoise.objectives import METHODS
+from kspace_denoise.dmri.classical import VOLUME_METHODS
+from kspace_denoise.objectives import METHODS, OF_VOLUMES
 from kspace_denoise.scan import Images, Scan
 from tests.cli.conftest import SHAPE, clean_kspace, covariance
 from tests.cli.runner import fail, files_in, succeed
@@ -70,12 +71,12 @@ def train(method: str, source: object, out: Path, config: Path, *more: object) -
 
 
 def test_the_help_tells_of_every_method_and_what_it_needs() -> None:
-    assert set(NEEDS) == set(METHODS)
-    assert set(CLASSICAL) | {"FILE"} == set(ABOUT)
+    assert set(NEEDS) == {*METHODS, *OF_VOLUMES}
+    assert {*CLASSICAL, *VOLUME_METHODS, "FILE"} == set(ABOUT)
     helped = succeed("train", "--help").output
     assert all(f"\n  {name}" in helped for name in NEEDS)
     for method, text in NEEDS.items():
-        assert ("--target" in text) == (METHODS[method].pair != "nothing")
+        assert ("--target" in text) == ({**METHODS, **OF_VOLUMES}[method].pair != "nothing")
     assert all(f"\n  {name}" in succeed("denoise", "--help").output for name in CLASSICAL)
 
 

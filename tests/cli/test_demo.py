@@ -99,7 +99,9 @@ def test_a_noisy_raw_file_alone_is_denoised_but_not_scored(tmp_path: Path) -> No
 
 def test_wrong_words(tmp_path: Path) -> None:
     assert "--reference needs --data" in fail("demo", "--reference", "x.h5")
-    assert "--dwi belongs to a later version" in fail("demo", "--dwi", "x.nii.gz")
+    assert "no such file" in fail("demo", "--dwi", "x.nii.gz")
+    assert "--bval, --bvec and --phase need --dwi" in fail("demo", "--bval", "x.bval")
+    assert "--data has no meaning" in fail("demo", "--dwi", "x.nii.gz", "--data", "x.h5")
     assert "x.h5" in fail("demo", "--data", tmp_path / "x.h5", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert "--minutes" in fail("demo", "--minutes", 0)

@@ -115,7 +115,7 @@ def test_bad_scans(tmp_path: Path, config: Path, kind: str) -> None:
 
 def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
-    assert "there is: c2s" in fail("train", "ddm2", scan_file, "--out", out)
+    assert "there is: c2s" in fail("train", "ddm3", scan_file, "--out", out)
     assert "did you mean neighbor2neighbor?" in fail(
         "train", "neighbour2neighbour", scan_file, "--out", out
     )
