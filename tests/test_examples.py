@@ -43,6 +43,17 @@ def test_diffusion_phantom(tmp_path: Path) -> None:
     assert float(errors["MPPCA"]) < 0.5 * float(errors["noisy"])
 
 
+def test_denoise_diffusion(tmp_path: Path) -> None:
+    printed = run("denoise_diffusion.py", "--minutes", "0.1", folder=tmp_path)
+    assert (tmp_path / "denoise_diffusion.png").read_bytes().startswith(PNG)
+    assert isinstance(
+        kspace_denoise.load(tmp_path / "ddm2.safetensors"), kspace_denoise.VolumeDenoiser
+    )
+    errors = dict(re.findall(r"(?m)^(\S+): error (\S+) sigma", printed))
+    assert float(errors["truth"]) == 0
+    assert float(errors["DDM2"]) < 0.8 * float(errors["noisy"])
+
+
 def test_every_example_is_tested() -> None:
     tested = Path(__file__).read_text()
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))
