@@ -85,6 +85,24 @@ def test_a_slice_whose_signal_was_lost_is_found(scan: Images, diffusion: str) ->
     assert np.isnan(trajectories[-1, 2]).all()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("diffusion", ["corrupted", "shuffled"])
+def test_all_of_it_on_a_gpu(scan: Images, diffusion: str) -> None:
+    config = kd.TrainConfig(
+        network=UNetConfig(base=8, multipliers=(1, 2), attention=()), steps=60, batch=4, patch=32,
+        objective={"diffusion": diffusion, "largest": 10.0, "eta": 1.0, "chain_steps": 3},
+    )  # fmt: skip
+    denoiser = kd.train_volumes("ddm2", scan, config, device="cuda")
+    clean = denoiser(scan).data
+    assert np.isfinite(clean).all()
+    assert scan.bval is not None
+    error, noise = (np.abs(x - np.abs(scan.data))[scan.bval > 0].mean() for x in (clean, 0))
+    assert error < noise
+    assert len(error_trajectories(denoiser, scan)[1000]) == 12
+    if diffusion == "shuffled":
+        assert np.isfinite(generate(denoiser, 2, (16, 16), steps=5)).all()
+
+
 def test_without_a_third_stage_there_is_no_trajectory(scan: Images) -> None:
     config = kd.TrainConfig(
         network=UNetConfig(base=8, multipliers=(1,), attention=()), steps=2, batch=2, patch=16,
