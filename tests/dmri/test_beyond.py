@@ -85,7 +85,7 @@ def test_a_slice_whose_signal_was_lost_is_found(scan: Images, diffusion: str) ->
     assert np.isnan(trajectories[-1, 2]).all()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.cuda
 @pytest.mark.parametrize("diffusion", ["corrupted", "shuffled"])
 def test_all_of_it_on_a_gpu(scan: Images, diffusion: str) -> None:
     config = kd.TrainConfig(
