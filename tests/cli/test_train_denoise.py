@@ -125,7 +125,7 @@ def test_wrong_words(scan_file: Path, config: Path, tmp_path: Path) -> None:
     assert "expected before-sense or" in fail(
         "train", "c2s", scan_file, "--out", out, "--stage", "sense"
     )
-    assert "--bval belongs to a later version" in fail(
+    assert "--mix-shells belong to ddm2, not to c2s" in fail(
         "train", "c2s", scan_file, "--out", out, "--bval", "x.bval"
     )
     assert "nothing to resume" in fail("train", "c2s", scan_file, "--out", out, "--resume")
