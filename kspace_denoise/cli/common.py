@@ -62,16 +62,6 @@ def replicas_option() -> Decorator:
     )
 
 
-def later_option(name: str, what: str) -> Decorator:
-    """Return an option that belongs to later work, and says so when it is used."""
-
-    def refuse(_ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            raise click.UsageError(f"{name} belongs to a later version ({what})")
-
-    return click.option(name, hidden=True, expose_value=False, callback=refuse)
-
-
 def seed_option() -> Decorator:
     """`--seed N`."""
     return click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
