@@ -31,21 +31,8 @@ def test_it_is_least_squares_of_the_others() -> None:
 def test_it_takes_noise_away(regression: str) -> None:
     noisy, signal = volumes(4, 0.6, 32) if regression == "mlp" else volumes(12)
     error = np.mean((patch2self(noisy, regression) - signal) ** 2)
-    assert error < 0.7 * np.mean((noisy - signal) ** 2)
-
-
-def test_it_finds_what_dipy_finds() -> None:
-    """dipy's third version is right where the number of volumes is a multiple of five."""
-    denoise = pytest.importorskip("dipy.denoise.patch2self").patch2self
-    noisy, _ = volumes(10)
-    noisy = noisy[..., 3:]
-    theirs = denoise(
-        np.moveaxis(noisy, 0, -1).astype(np.float64), np.full(10, 1000.0),
-        clip_negative_vals=False, shift_intensity=False,
-    )  # fmt: skip
-    left = np.moveaxis(theirs, -1, 0) - noisy
-    ours = patch2self(noisy) - noisy
-    assert np.corrcoef(left.ravel(), ours.ravel())[0, 1] > 0.9  # theirs is of a random sketch
+    part = 0.7 if regression == "mlp" else 0.5  # which has three volumes to learn from
+    assert error < part * np.mean((noisy - signal) ** 2)
 
 
 def test_it_sees_the_others_that_are_named_only() -> None:
