@@ -82,12 +82,13 @@ def _demo(dwi: Path, files: DwiFiles, options: dict[str, Any]) -> None:
 
 
 def _tell(experiment: DwiExperiment) -> None:
-    for row in experiment.rows():
+    for row in experiment.rows:
         repeats = "" if row["snr_b0"] is None else f", {row['snr_b0']:6.1f} at b = 0"
         smooth = row["structure_smooth"]
         taken = "" if smooth is None else f", structure taken {smooth:.2f}"
         snr = "not known" if row["snr"] is None else f"{row['snr']:6.1f}"
         click.echo(f"{row['method']:13} SNR {snr}{repeats}{taken}")
     click.echo(
-        "SNR: of the callosum, over what the tensor fit leaves, and over the repeats of b = 0"
+        "SNR: of the callosum, over what the tensor fit leaves, and over the repeats of b = 0; "
+        "structure: 1 for white noise, more for anatomy, less for fine noise"
     )

@@ -13,6 +13,7 @@ from kspace_denoise.cli.common import Decorator, check_distinct, command_line, c
 from kspace_denoise.cli.dwi_options import DwiFiles, dwi_options, read_dwi
 from kspace_denoise.cli.image_noise import Sigma
 from kspace_denoise.dmri.classical import VOLUME_METHODS
+from kspace_denoise.dmri.denoiser import VolumeDenoiser
 from kspace_denoise.dmri.files import is_of_volumes, load_volumes
 from kspace_denoise.formats.atomic import atomic, check_place
 from kspace_denoise.formats.nifti import stem
@@ -82,38 +83,36 @@ def _denoise(model: str, files: DwiFiles, options: dict[str, Any]) -> None:
             f"{output}: b-values, directions and the JSON beside {source} would be overwritten; "
             "give the output another name"
         )
-    images = read_dwi(source, files, _sigma(model, options["sigma"]))
-    clean, training = _denoised(model, images, options["device"])
+    denoiser = None if model in VOLUME_METHODS else load_volumes(model, options["device"])
+    images = read_dwi(source, files, _sigma(denoiser, options["sigma"]))
+    clean = VOLUME_METHODS[model](images) if denoiser is None else _denoised(denoiser, images)
     record = provenance.record(
         command_line(),
         [source, *files.read(source)],
         model=model,
         model_sha256=provenance.sha256(model) if Path(model).is_file() else None,
-        training=training,
+        training=None if denoiser is None else denoiser.record,
     )
     formats.write(output, clean)
     _write_beside(source, output, record)
     click.echo(f"{output}: {len(clean.data)} volumes of {clean.data.shape[1:]} voxels")
 
 
-def _sigma(model: str, given: Sigma) -> Sigma:
+def _sigma(denoiser: VolumeDenoiser | None, given: Sigma) -> Sigma:
     """Return the noise level that is given, or else that of the training."""
-    if given is not None or model in VOLUME_METHODS:
+    if given is not None or denoiser is None:
         return given
-    made_by = load_volumes(model).record.get("provenance", {})
+    made_by = denoiser.record.get("provenance", {})
     known: Sigma = made_by.get("parameters", {}).get("sigma_given")
     if known is not None:
         note(f"--sigma {known}, as in training")
     return known
 
 
-def _denoised(model: str, images: Images, device: str) -> tuple[Images, dict[str, Any] | None]:
-    """Return the scan without its noise, and how the denoiser was trained, if it was."""
-    if model in VOLUME_METHODS:
-        return VOLUME_METHODS[model](images), None
-    denoiser = load_volumes(model, device)
+def _denoised(denoiser: VolumeDenoiser, images: Images) -> Images:
+    """Return the scan without its noise, with a bar."""
     with counter(len(images.data), "denoise", "volume") as done:
-        return denoiser(images, tick=done.update), denoiser.record
+        return denoiser(images, tick=done.update)
 
 
 def _write_beside(source: Path, output: Path, record: dict[str, Any]) -> None:

@@ -155,7 +155,7 @@ def _read(source: Path, files: DwiFiles, sigma: Sigma, config: TrainConfig) -> I
     if method.order == "direction" and images.data.dtype.kind != "c":
         note(
             f"{source} holds magnitudes: where the signal is weak their noise has a mean of its "
-            "own, which stays in the result; with --phase it has none"
+            "own, which stays in the result; with --phase it has next to none"
         )
     return images
 

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ class DwiExperiment:
         """The scan itself."""
         return self.outcomes[0]
 
+    @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """Return the scores of every method, ready for JSON."""
+        """The scores of every method, ready for JSON."""
         noisy = self.noisy
         white = (noisy.tensors.fa > WHITE) & self.mask
         six = spread_directions(noisy.images)

@@ -7,6 +7,7 @@ from torch import nn
 
 from kspace_denoise.denoiser import build_network
 from kspace_denoise.networks import NetworkConfig, build
+from kspace_denoise.networks.architectures import Network
 from kspace_denoise.networks.slab import Denoising, Mapping
 from kspace_denoise.objectives.ddm2 import DDM2
 from kspace_denoise.training.config import TrainConfig
@@ -16,9 +17,7 @@ def noise_network(config: TrainConfig, count: int, slab: int, seed: int = 0) -> 
     """Return the noise model: from the slabs of `count` other volumes to that of a volume."""
     channels = count * slab
     shown = dataclasses.replace(config.network, channels=channels, direct=config.paper)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # noqa: TID251 - inside fork_rng: the global state is put back
-        return Mapping(build(shown))
+    return Mapping(_seeded(shown, seed))
 
 
 def diffusion_network(config: TrainConfig, method: DDM2, seed: int = 0) -> nn.Module:
@@ -26,9 +25,13 @@ def diffusion_network(config: TrainConfig, method: DDM2, seed: int = 0) -> nn.Mo
     if method.diffusion == "corrupted":
         return build_network(conditional(config, method.slab), 1, seed)
     shown = dataclasses.replace(config.network, channels=method.slab, direct=config.paper)
+    return Denoising(_seeded(shown, seed))
+
+
+def _seeded(config: NetworkConfig, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # noqa: TID251 - inside fork_rng: the global state is put back
-        return Denoising(build(shown))
+        return build(config)
 
 
 def conditional(config: TrainConfig, slab: int) -> NetworkConfig:

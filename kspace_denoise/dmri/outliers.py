@@ -7,6 +7,7 @@ belongs and of one that does not, but from another distance.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from kspace_denoise.dmri.denoiser import ShellModel, VolumeDenoiser
 from kspace_denoise.dmri.expected import expected
 from kspace_denoise.dmri.matched import levels_of, states_of
 from kspace_denoise.dmri.prepare import Prepared
+from kspace_denoise.dmri.shells import Shell
 from kspace_denoise.scan import Images, Numpy
 
 FACTORS = (1.0, 1.5, 2.0)
@@ -46,13 +48,7 @@ def error_trajectories(
     Raises:
         ValueError: as the denoiser itself, or if it has no third stage.
     """
-    generator = torch.Generator().manual_seed(seed)
-    of_chain = torch.Generator(denoiser.device).manual_seed(seed)
-    found = {}
-    for prepared, model in denoiser.matched(images):
-        generators = (generator, of_chain)
-        found[prepared.shell.bval] = _trajectories(denoiser, prepared, model, *generators)
-    return found
+    return {shell.bval: found for shell, found in _of_shells(denoiser, images, seed)}
 
 
 def outliers(
@@ -68,16 +64,25 @@ def outliers(
         ValueError: as `error_trajectories`.
     """
     found = []
-    numbers = {one.shell.bval: one.shell.volumes for one, _ in denoiser.matched(images)}
-    for bval, trajectories in error_trajectories(denoiser, images, seed).items():
+    for shell, trajectories in _of_shells(denoiser, images, seed):
         middle = np.nanmedian(trajectories, axis=0)
         apart = trajectories - middle
         spread = 1.4826 * np.nanmedian(np.abs(apart), axis=0)
         score = np.nan_to_num((apart / np.maximum(spread, 1e-6)).mean(axis=-1))
         for volume, piece in np.argwhere(score > threshold):
-            number = int(numbers[bval][volume])
+            number = int(shell.volumes[volume])
             found.append(Outlier(number, int(piece), float(score[volume, piece])))
     return sorted(found, key=lambda one: -one.score)
+
+
+def _of_shells(
+    denoiser: VolumeDenoiser, images: Images, seed: int
+) -> Iterator[tuple[Shell, Numpy]]:
+    """Yield every shell that there is a model for, and its trajectories."""
+    generator = torch.Generator().manual_seed(seed)
+    of_chain = torch.Generator(denoiser.device).manual_seed(seed)
+    for prepared, model in denoiser.matched(images):
+        yield prepared.shell, _trajectories(denoiser, prepared, model, generator, of_chain)
 
 
 def _trajectories(

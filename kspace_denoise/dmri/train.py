@@ -104,12 +104,23 @@ def train_volumes(
     record = {
         "version": kspace_denoise.__version__,
         "learnt_from": "nothing",
-        "noise": "known" if shells[0].level is not None else "residual",
+        "noise": _noise_from(shells, settings),
         "networks": run.records,
         "seconds": sum(one["seconds"] for one in run.records.values()),
         "steps": sum(one["steps"] for one in run.records.values()),
     }
     return VolumeDenoiser(models, settings, config, record, device)
+
+
+def _knows_noise(shells: list[Prepared], method: DDM2) -> bool:
+    return method.matching == "noise" and shells[0].level is not None
+
+
+def _noise_from(shells: list[Prepared], method: DDM2) -> str:
+    """Return in a word where the noise level came from."""
+    if method.matching != "noise":
+        return method.matching
+    return "residual" if shells[0].level is None else "known"
 
 
 def checkpoint_of(path: Path, name: str) -> Path:

@@ -24,8 +24,8 @@ class Volumes:
     """A shell: `images` real `(volumes, slices, y, x)` of order one, 0 where blank.
 
     `neighbours` `(volumes, n)` are the other volumes that a volume is told from; `slab` adjacent
-    slices go together, see `around`. `expected` `(volumes,
-    slices, y, x)` and `states` `(volumes, slices, 3)` as in `VolumeBatch`.
+    slices go together, see `around`. `expected` `(volumes, slices, y, x)` and `states`
+    `(volumes, slices, 3)` as in `VolumeBatch`.
     """
 
     images: Tensor

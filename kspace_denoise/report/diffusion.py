@@ -31,7 +31,7 @@ def write_dwi_report(folder: Path, experiment: DwiExperiment, provenance: dict[s
         ),
     }
     encoded = {name: save_picture(folder / f"{name}.png", f) for name, f in pictures.items()}
-    rows, noisy = experiment.rows(), experiment.noisy.images
+    rows, noisy = experiment.rows, experiment.noisy.images
     assert noisy.bval is not None
     page = render(
         "diffusion.html",

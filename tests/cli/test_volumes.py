@@ -177,12 +177,18 @@ def test_the_help_teaches() -> None:
     assert "Diffusion MRI" in text
 
 
-def test_the_demo_leaves_a_report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the demo train a tiny network."""
     command = importlib.import_module("kspace_denoise.cli.demo_volumes")
     tiny = functools.partial(
         kd.TrainConfig, UNetConfig(base=8, multipliers=(1,), attention=()), batch=2, patch=16
     )
     monkeypatch.setattr(command, "TrainConfig", tiny)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_demo_leaves_a_report(folder: Path) -> None:
     out = folder / "report"
     said = succeed(
         "demo", "--dwi", folder / "dwi.nii.gz", "--minutes", 0.02, "--out", out, "--device", "cpu"
@@ -203,27 +209,15 @@ def test_the_demo_leaves_a_report(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert isinstance(kd.load(out / "ddm2.safetensors"), kd.VolumeDenoiser)
 
 
-def test_the_demo_of_complex_images_leaves_patch2self_out(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = importlib.import_module("kspace_denoise.cli.demo_volumes")
-    tiny = functools.partial(
-        kd.TrainConfig, UNetConfig(base=8, multipliers=(1,), attention=()), batch=2, patch=16
-    )
-    monkeypatch.setattr(command, "TrainConfig", tiny)
+@pytest.mark.usefixtures("small")
+def test_the_demo_of_complex_images_leaves_patch2self_out(folder: Path) -> None:
     words = ["demo", "--dwi", folder / "complex.nii.gz", "--minutes", 0.01, "--out", folder / "o"]
     said = succeed(*words, "--device", "cpu").stdout
     assert "patch2self" not in said
 
 
-def test_a_blank_volume_does_not_stop_the_demo(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = importlib.import_module("kspace_denoise.cli.demo_volumes")
-    tiny = functools.partial(
-        kd.TrainConfig, UNetConfig(base=8, multipliers=(1,), attention=()), batch=2, patch=16
-    )
-    monkeypatch.setattr(command, "TrainConfig", tiny)
+@pytest.mark.usefixtures("small")
+def test_a_blank_volume_does_not_stop_the_demo(folder: Path) -> None:
     scan = kd.read(folder / "dwi.nii.gz")
     assert isinstance(scan, Images)
     data = scan.data.copy()
