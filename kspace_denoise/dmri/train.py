@@ -112,10 +112,6 @@ def train_volumes(
     return VolumeDenoiser(models, settings, config, record, device)
 
 
-def _knows_noise(shells: list[Prepared], method: DDM2) -> bool:
-    return method.matching == "noise" and shells[0].level is not None
-
-
 def _noise_from(shells: list[Prepared], method: DDM2) -> str:
     """Return in a word where the noise level came from."""
     if method.matching != "noise":
