@@ -6,6 +6,7 @@ everywhere, and are those that one process would find.
 """
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -56,6 +57,9 @@ def torchrun(device: str) -> Iterator[Processes]:
     if announced() == 1 or dist.is_initialized():
         yield joined()
         return
+    # Imported later, as by an optimiser, it would hold the group in its default arguments: the
+    # group's threads would outlive it, and abort the process now and then at its very end.
+    importlib.import_module("torch.distributed.nn")
     backend = "nccl" if device.startswith("cuda") else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE)
     try:
