@@ -8,7 +8,11 @@ from kspace_denoise.classical.mppca.patches import Box, default_patch
 
 
 def checked(
-    volumes: Array, patch: int | Box | None, stride: int | Box | None, paper: bool
+    volumes: Array,
+    patch: int | Box | None,
+    stride: int | Box | None,
+    sigma: float | None,
+    paper: bool,
 ) -> tuple[Box, Box, Box]:
     """Return the grid of voxels, the patch and the stride, each (slices, y, x).
 
@@ -17,6 +21,10 @@ def checked(
     """
     if paper and stride is not None:
         raise ValueError("stride: with paper there is a patch around every voxel; leave it out")
+    if sigma is not None and paper:
+        raise ValueError("sigma: the paper takes it from the data; leave one of both out")
+    if sigma is not None and not 0 < sigma < math.inf:
+        raise ValueError(f"sigma is {sigma}, expected a positive number")
     check_volumes(volumes)
     grid: Box = tuple(volumes.shape[1:])
     box = default_patch(grid, volumes.shape[0]) if patch is None else _box("patch", patch)

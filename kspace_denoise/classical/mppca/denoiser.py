@@ -32,6 +32,7 @@ def mppca(
     patch: int | Box | None = None,
     stride: int | Box | None = None,
     *,
+    sigma: float | None = None,
     paper: bool = False,
 ) -> MPPCAResult:
     """Denoise `(volumes, slices, y, x)`, real or complex, of white noise that need not be known.
@@ -48,15 +49,20 @@ def mppca(
         patch: `(slices, y, x)`, or one number for a cube; None: the smallest odd cube of more
             voxels than volumes, and of 60, wider in the plane where slices are few.
         stride: from patch to patch, as `patch`; None: half a patch. 1 costs most.
+        sigma: the standard deviation of the noise per real component, if it is known: components
+            are then told from noise of that level, not of the level of what is left.
         paper: a patch around every voxel, of which the voxel alone is kept, and the paper's law,
             see `Law`; without `stride`.
 
     Raises:
         TypeError: if the volumes are neither real floating nor complex numbers.
         ValueError: if they do not have four axes, are fewer than two, not finite or all blank; if
-            a patch is of one voxel, does not fit, or strides leave voxels out.
+            a patch is of one voxel, does not fit, or strides leave voxels out; if sigma is not
+            positive, or given with paper.
     """
-    grid, patch, stride = checked(volumes, patch, stride, paper)
+    grid, patch, stride = checked(volumes, patch, stride, sigma, paper)
+    parts = 2 if is_complex(volumes) else 1
+    known = None if sigma is None else parts * sigma**2
     data = to_torch(volumes).detach().flatten(1).T.contiguous()
     used = (data != 0).any(dim=1)
     if paper:
@@ -71,26 +77,30 @@ def mppca(
     at_once = max(1, _BYTES // (indices.shape[1] * data.shape[1] * data.element_size()))
     for start in range(0, len(indices), at_once):
         part = slice(start, start + at_once)
-        clean, power, kept = _clean(data[indices[part]], used[indices[part]].sum(dim=1), paper)
+        clean, power, kept = _clean(
+            data[indices[part]], used[indices[part]].sum(dim=1), paper, known
+        )
         if places is None:
             sums.add(indices[part], clean, 1 / (1 + kept.to(power.dtype)), power, kept)
         else:
             own = clean.gather(1, places[part, None, None].expand(-1, 1, data.shape[1]))
             sums.add(chosen[part, None], own, torch.ones_like(power), power, kept)
     image, power, components = sums.means(used)
-    sigma = (power / (2 if is_complex(volumes) else 1)).sqrt()
-    maps = (like(x.reshape(grid).contiguous(), volumes) for x in (sigma, components))
+    found = (power / parts).sqrt()
+    maps = (like(x.reshape(grid).contiguous(), volumes) for x in (found, components))
     return MPPCAResult(like(image.T.reshape(volumes.shape).contiguous(), volumes), *maps)
 
 
-def _clean(patches: Tensor, voxels: Tensor, paper: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _clean(
+    patches: Tensor, voxels: Tensor, paper: bool, known: float | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return patches `(n, voxels, volumes)` without noise, its power and the components kept."""
     _, size, volumes = patches.shape
     tall = size >= volumes
     gram = patches.mH @ patches if tall else patches @ patches.mH
     values, vectors = torch.linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
-    law = Law(voxels, torch.full_like(voxels, volumes), paper)
+    law = Law(voxels, torch.full_like(voxels, volumes), paper, known)
     kept = law.signal_components(values)
     is_signal = torch.arange(values.shape[1], device=values.device) < kept[:, None]
     projection = (vectors * is_signal[:, None]) @ vectors.mH

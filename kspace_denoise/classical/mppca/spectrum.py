@@ -24,22 +24,27 @@ class Law(NamedTuple):
     With `paper` what is left counts as (m - p) x q, and its power is its mean (Veraart et al.,
     NeuroImage 142:394, 2016, eq. 11 and 12): σ is then too small by √((q - p) / q). Otherwise it
     counts as (m - p) x (q - p), and its power is told by its median: components of signal too weak
-    to be told from noise raise the largest values.
+    to be told from noise raise the largest values. Where its `power` is known, components of signal
+    are those beyond the law's upper end.
     """
 
     rows: Tensor
     columns: Tensor
     paper: bool = False
+    power: float | None = None
 
     def signal_components(self, values: Tensor) -> Tensor:
         """Return how many components rise above the noise, `(n,)`, of squared singular `values`.
 
         Values `(n, k)` fall. Components are taken off from the largest until those that are left
-        do not spread wider than noise of their own mean would.
+        do not spread wider than noise of their own mean would, or of the known power.
         """
         m, q = self._left(values)
         there = m > 0
         values = torch.where(there, values.clamp(min=0), 0)
+        if self.power is not None:
+            end = self.power * (m.clamp(min=0).sqrt() + q.sqrt()).square()
+            return (there & (values > end)).long().cumprod(dim=1).sum(dim=1)
         mean = values.flip(-1).cumsum(-1).flip(-1) / (m * q).clamp(min=1)
         smallest = values.gather(1, (self._shorter[:, None] - 1).clamp(min=0))
         spread = (values - smallest) / (4 * (m * q).clamp(min=1).sqrt())

@@ -54,6 +54,20 @@ def test_sigma_is_right_whatever_the_rank():
         assert abs(np.median(found.sigma) - 1) < 0.01, rank
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.complex64])
+def test_noise_of_a_known_level_is_told_from_signal_beyond_it(kind):
+    """Residuals that hold part of the noise alone: what stands out there is signal still."""
+    rng = np.random.default_rng(9)
+    for part, rank in ((1.0, 0), (0.4, 0), (0.4, 2), (1.0, 2)):
+        shape = (20, 5, 31, 30)
+        truth = low_rank(shape[1:], 20, rank, rng, kind) if rank else np.zeros(shape, kind)
+        noisy = truth + kind(0.7 * part) * noise(shape, rng, kind)
+        found = mppca(noisy, sigma=0.7)
+        more = found.components.mean() - rank
+        assert 0 <= more < 0.1 if part == 1 else more == 0, (part, rank)
+        assert np.median(found.sigma) == pytest.approx(0.7 * part, rel=0.02)
+
+
 def test_noise_that_varies_is_mapped():
     rng = np.random.default_rng(3)
     level = np.linspace(0.5, 2, 40)
@@ -187,6 +201,8 @@ def test_patches_hold_more_voxels_than_there_are_volumes():
         (np.ones((3, 2, 8, 8)), {"patch": 1}, ValueError, "at least two voxels"),
         (np.ones((3, 2, 8, 8)), {"patch": (2, 3)}, ValueError, "each an integer above 0"),
         (np.ones((3, 2, 8, 8)), {"patch": 2, "stride": 3}, ValueError, "would be left out"),
+        (np.ones((3, 2, 8, 8)), {"sigma": 0.0}, ValueError, "sigma is 0.0, expected a positive"),
+        (np.ones((3, 2, 8, 8)), {"sigma": 1.0, "paper": True}, ValueError, "leave one of both"),
     ],
 )
 def test_bad_input(volumes, more, error, words):
