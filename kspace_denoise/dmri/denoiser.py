@@ -13,6 +13,7 @@ from kspace_denoise.dmri import corrupted, shuffled
 from kspace_denoise.dmri.expected import expected
 from kspace_denoise.dmri.matched import levels_of, states_of
 from kspace_denoise.dmri.prepare import Prepared, prepare
+from kspace_denoise.dmri.put_back import put_back
 from kspace_denoise.dmri.volumes import Tick, nothing
 from kspace_denoise.objectives.ddm2 import DDM2
 from kspace_denoise.scan import Images
@@ -67,6 +68,8 @@ class VolumeDenoiser:
         for prepared, model in self.matched(images):
             told = expected(model.noise_model, prepared.volumes, self.device)
             found = self._clean(prepared, model, told, generator, tick) if diffusion else told
+            if diffusion and self.method.put_back:
+                found = put_back(prepared, found)
             restored = prepared.restored(found).astype(images.data.dtype)
             volumes = prepared.shell.volumes
             clean[volumes] = np.where(images.data[volumes] == 0, 0, restored)

@@ -7,14 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kspace_denoise.dmri.noise_map import noise_map
+from kspace_denoise.dmri.noise_map import first_guess, noise_map, volume_phase
 from kspace_denoise.dmri.shells import Shell, neighbours, neighbours_in_order, shells
 from kspace_denoise.dmri.volumes import Volumes
 from kspace_denoise.objectives.ddm2 import DDM2
-from kspace_denoise.phase import smooth_phase
 from kspace_denoise.scan import Images, Numpy
-
-_WIDTH = 4.0  # pixels, over which the phase is smoothed
 
 
 class Prepared(NamedTuple):
@@ -67,8 +64,8 @@ def prepare(
 ) -> list[Prepared]:
     """Return the shells that have volumes enough for the noise model of a method.
 
-    Complex images are made real: the phase of each, smoothed over four pixels, is taken off, and
-    the imaginary part, noise, is left out. With `trained`, from how many other volumes the noise
+    Complex images are made real: the smooth phase of each is taken off, and the imaginary part,
+    noise, is left out. With `trained`, from how many other volumes the noise
     model of each b-value tells, shells are those of b-values within a tenth of one of these.
 
     Raises:
@@ -83,9 +80,12 @@ def prepare(
         )
     found = _shells(images.bval, method.mix_shells)
     counts = _chosen(found, method) if trained is None else _matching(found, trained)
-    sigma = noise_map(images) if method.unit == "signal" else None
+    known = images.sigma is not None or method.unit == "range"
+    guess = None if known and not np.iscomplexobj(images.data) else first_guess(images)
+    sigma = noise_map(images, guess) if method.unit == "signal" else None
+    phase = volume_phase(images, guess)
     return [
-        _prepared(images, shell, count, sigma, method)
+        _prepared(images, shell, count, sigma, phase, method)
         for shell, count in zip(found, counts, strict=True)
         if count
     ]
@@ -134,11 +134,17 @@ def _shells(bval: Numpy, mix: bool) -> list[Shell]:
 
 
 def _prepared(
-    images: Images, shell: Shell, count: int, sigma: Numpy | None, method: DDM2
+    images: Images,
+    shell: Shell,
+    count: int,
+    sigma: Numpy | None,
+    phase: Tensor | None,
+    method: DDM2,
 ) -> Prepared:
     assert images.bvec is not None
     data = torch.from_numpy(np.ascontiguousarray(images.data[shell.volumes]))
-    real, phase = _real(data)
+    phase = None if phase is None else phase[shell.volumes]
+    real = data.float() if phase is None else (data * phase.conj()).real.float()
     if not real.any():
         raise ValueError(f"the volumes of b = {shell.bval:g} are blank")
     offset, level = 0.0, None
@@ -158,12 +164,3 @@ def _prepared(
         scaled = torch.where(scaled == 0, 1e-6, scaled)
     volumes = Volumes(scaled, torch.from_numpy(others), method.slab)
     return Prepared(shell, volumes, unit, offset, phase, level)
-
-
-def _real(data: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return images without their smooth phase, and that phase if they are complex."""
-    if not data.is_complex():
-        return data.float(), None
-    flat = data.to(torch.complex64).flatten(0, 1)
-    phase = smooth_phase(flat, _WIDTH)
-    return (flat * phase.conj()).real.view(data.shape), phase.view(data.shape)

@@ -49,6 +49,7 @@ class DDM2:
     the noisy images, made noisier, with what the noise model says beside them (Corruption2Self);
     "none" leaves it out. `matching` says how noisy an image is: by its "noise" where that is known,
     by the "residual" that the noise model leaves, or as the paper by the step of the `schedule`.
+    `put_back`: what the residuals of all volumes have in common is signal, and goes back.
 
     Of "shuffled" alone: `levels="log-uniform"` draws the level of each image between `smallest` and
     `largest`; "steps" draws one step of the schedule for a batch, and what is left of the signal
@@ -67,6 +68,7 @@ class DDM2:
     share: float = 0.6
     diffusion: Diffusion = "corrupted"
     matching: Matching = "noise"
+    put_back: bool = True
     noise: Noise = "shuffled"
     blind: bool = True
     levels: Levels = "log-uniform"
@@ -111,6 +113,7 @@ class DDM2:
             unit="range",
             diffusion="shuffled",
             matching="schedule",
+            put_back=False,
             levels="steps",
             chain="steps",
             eta=1.0,
