@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import binary_dilation, uniform_filter
 
 from kspace_denoise.dmri.shells import B0
 from kspace_denoise.dmri.tensor import TensorMaps
@@ -13,6 +13,8 @@ CALLOSUM = (0.6, 0.1)
 """Red of the colour FA at least, green and blue at most (Xiang et al., DDM2, section 4)."""
 _CENTRE = 0.6  # of the brain's extent along x and y: where the callosum is looked for
 _BOX = 5
+_FAR = 10  # pixels between brain and background
+_TINY = 1e-30
 _FREE = 0.02  # of the noise: what a fit leaves must be more to tell it
 
 
@@ -96,6 +98,37 @@ def repeatability(
 
 def _mean(volumes: Numpy, mask: Numpy) -> float:
     return float(volumes[:, mask].mean()) if mask.any() else 0.0
+
+
+class Contrast(NamedTuple):
+    """Signal of the callosum over the noise of the background."""
+
+    snr: float
+    cnr: float
+
+
+def over_background(volumes: Numpy, callosum: Numpy, mask: Numpy) -> Contrast:
+    """Return SNR and CNR of magnitudes `(volumes, slices, y, x)` by the paper's rule.
+
+    The mean over the callosum, over the standard deviation ten pixels and more away from the mask;
+    for CNR the mean there is taken off. Means over slices that show the callosum, which are not
+    scaled one by one. Who blanks the background is infinitely good (Xiang et al., DDM2, section 4).
+
+    Raises:
+        ValueError: if there is no callosum, or no background so far away.
+    """
+    found = []
+    for piece in np.flatnonzero(callosum.any(axis=(1, 2))):
+        far = ~binary_dilation(mask[piece], iterations=_FAR)
+        if not far.any():
+            raise ValueError(f"slice {piece} has no pixel {_FAR} pixels away from the mask")
+        inside, outside = volumes[:, piece, callosum[piece]], volumes[:, piece, far]
+        signal, noise = inside.mean(axis=1), np.maximum(outside.std(axis=1), _TINY)
+        found.append([signal / noise, (signal - outside.mean(axis=1)) / noise])
+    if not found:
+        raise ValueError("the mask of the callosum is empty")
+    both = np.mean(found, axis=(0, 2))
+    return Contrast(float(both[0]), float(both[1]))
 
 
 class Structure(NamedTuple):

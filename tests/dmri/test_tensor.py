@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_cdt
 
 import kspace_denoise as kd
 from kspace_denoise.dmri.scores import (
     corpus_callosum,
     fa_error,
+    over_background,
     repeatability,
     residual_structure,
 )
@@ -135,6 +137,24 @@ def test_a_fit_that_explains_all_tells_no_noise(
     found = repeatability(six, fit_tensor(six, phantom.mask), nothing, phantom.mask)
     assert (found.snr, found.cnr, found.noise, found.snr_b0) == (None, None, None, None)
     assert found.noise_b0 is not None
+
+
+def test_snr_and_cnr_by_the_rule_of_the_paper() -> None:
+    """Signal 5 and background 1 ± 0.5 far away; what is near the brain does not count."""
+    rng = np.random.default_rng(0)
+    mask, callosum = np.zeros((2, 60, 61), bool), np.zeros((2, 60, 61), bool)
+    mask[:, 25:36, 25:36], callosum[0, 29:32, 29:32] = True, True
+    volumes = 1 + 0.5 * rng.standard_normal((3, *mask.shape))
+    volumes[:, distance_transform_cdt(~mask[0], "taxicab")[None].repeat(2, 0) <= 10] = 7
+    volumes[:, callosum] = 5
+    found = over_background(volumes, callosum, mask)
+    within = 4 * 10 / np.sqrt(2 * 3 * 2500)  # of the standard deviation, of that many pixels
+    assert found.snr == pytest.approx(10, abs=within)
+    assert found.cnr == pytest.approx(8, abs=within)
+    with pytest.raises(ValueError, match="callosum is empty"):
+        over_background(volumes, np.zeros_like(mask), mask)
+    with pytest.raises(ValueError, match="slice 0 has no pixel 10 pixels away"):
+        over_background(volumes, callosum, np.ones_like(mask))
 
 
 def test_structure_in_residuals_is_found(scan: Images, noisy: Images) -> None:
