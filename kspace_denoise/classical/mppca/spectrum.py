@@ -54,8 +54,9 @@ class Law(NamedTuple):
         return torch.where(is_noise.any(dim=1), first, 0)
 
     def noise_power(self, values: Tensor, kept: Tensor) -> Tensor:
-        """Return E|noise|² of what is left once `kept` components are gone, `(n,)`."""
-        m, q = (x.gather(1, kept[:, None])[:, 0].clamp(min=1) for x in self._left(values))
+        """Return E|noise|² of what is left once `kept` components are gone, `(n,)`, 0 of none."""
+        last = kept.clamp(max=values.shape[1] - 1)[:, None]
+        m, q = (x.gather(1, last)[:, 0].clamp(min=1) for x in self._left(values))
         if self.paper:
             gone = torch.arange(values.shape[1], device=values.device) < kept[:, None]
             return torch.where(gone, 0, values.clamp(min=0)).sum(dim=1) / (m * q)
@@ -64,7 +65,8 @@ class Law(NamedTuple):
             values.gather(1, (kept + x.long()).clamp(max=values.shape[1] - 1)[:, None])[:, 0]
             for x in (middle.floor(), middle.ceil())
         )
-        return ((below + above) / 2).clamp(min=0) / (q * _median(m / q))
+        power = ((below + above) / 2).clamp(min=0) / (q * _median(m / q))
+        return torch.where(kept < self._shorter, power, 0)
 
     @property
     def _shorter(self) -> Tensor:

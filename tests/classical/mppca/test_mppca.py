@@ -68,6 +68,14 @@ def test_noise_of_a_known_level_is_told_from_signal_beyond_it(kind):
         assert np.median(found.sigma) == pytest.approx(0.7 * part, rel=0.02)
 
 
+def test_where_all_is_beyond_the_known_noise_all_is_kept():
+    signal = noise((12, 5, 20, 21), np.random.default_rng(8))
+    found = mppca(signal, sigma=0.01)
+    np.testing.assert_allclose(found.image, signal, atol=1e-5)
+    np.testing.assert_allclose(found.components, 12, rtol=1e-6)
+    assert not found.sigma.any()
+
+
 def test_noise_that_varies_is_mapped():
     rng = np.random.default_rng(3)
     level = np.linspace(0.5, 2, 40)
