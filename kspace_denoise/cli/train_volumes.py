@@ -83,7 +83,7 @@ def _train(method: str, files: DwiFiles, settings: dict[str, Any], options: dict
     check_place(out)
     check_distinct(out, source, config_file, *files.given())
     config = _config(method, options, settings)
-    images = _read(source, files, options["sigma"], config)
+    images = _read(method, source, files, options["sigma"], config)
     checkpoint = out.with_name(out.name + ".checkpoint")
     if options["resume"] and not _kept(checkpoint):
         raise FileNotFoundError(f"{checkpoint}.* do not exist: there is nothing to resume")
@@ -132,10 +132,10 @@ def _config(method: str, options: dict[str, Any], settings: dict[str, Any]) -> T
     return config
 
 
-def _read(source: Path, files: DwiFiles, sigma: Sigma, config: TrainConfig) -> Images:
+def _read(name: str, source: Path, files: DwiFiles, sigma: Sigma, config: TrainConfig) -> Images:
     """Read the scan, refuse it before any work if it does not do, and tell what is odd."""
     images = read_dwi(source, files, sigma)
-    method = make_volume_method("ddm2", config.paper, **config.objective)
+    method = make_volume_method(name, config.paper, **config.objective)
     ready = prepare(images, method)
     assert images.bval is not None
     trained = {volume for one in ready for volume in one.shell.volumes.tolist()}
