@@ -41,8 +41,8 @@ def mppca(
     the noise are dropped. Every voxel is the mean over the patches that hold it, each weighing
     1 / (1 + components) (Manjón et al., PLoS One 8:e73021, 2013).
 
-    Blank voxels, 0 in all volumes, are left out and stay 0. Noise has to be of mean 0: where
-    magnitudes are of low SNR, give complex images, or stabilise them first.
+    Blank voxels, 0 in all volumes, are left out and stay 0, and so are blank volumes. Noise has to
+    be of mean 0: where magnitudes are of low SNR, give complex images, or stabilise them first.
 
     Args:
         volumes: at least two.
@@ -86,6 +86,7 @@ def mppca(
             own = clean.gather(1, places[part, None, None].expand(-1, 1, data.shape[1]))
             sums.add(chosen[part, None], own, torch.ones_like(power), power, kept)
     image, power, components = sums.means(used)
+    image = image * (data != 0).any(dim=0)  # rounding leaves next to nothing in blank volumes
     found = (power / parts).sqrt()
     maps = (like(x.reshape(grid).contiguous(), volumes) for x in (found, components))
     return MPPCAResult(like(image.T.reshape(volumes.shape).contiguous(), volumes), *maps)
@@ -95,12 +96,12 @@ def _clean(
     patches: Tensor, voxels: Tensor, paper: bool, known: float | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return patches `(n, voxels, volumes)` without noise, its power and the components kept."""
-    _, size, volumes = patches.shape
-    tall = size >= volumes
+    tall = patches.shape[1] >= patches.shape[2]
+    volumes = (patches != 0).any(dim=1).sum(dim=1)
     gram = patches.mH @ patches if tall else patches @ patches.mH
     values, vectors = torch.linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
-    law = Law(voxels, torch.full_like(voxels, volumes), paper, known)
+    law = Law(voxels, volumes, paper, known)
     kept = law.signal_components(values)
     is_signal = torch.arange(values.shape[1], device=values.device) < kept[:, None]
     projection = (vectors * is_signal[:, None]) @ vectors.mH

@@ -159,6 +159,16 @@ def test_blank_voxels_stay_blank_and_do_not_lower_sigma():
     assert np.isfinite(found.image).all()
 
 
+@pytest.mark.parametrize("blank", [slice(0, 1), slice(5, 12, 3), slice(0, 12)])
+def test_blank_volumes_stay_blank_and_do_not_lower_sigma(blank):
+    """As of a scan that was stopped."""
+    noisy = noise((20, 5, 20, 20), np.random.default_rng(8))
+    noisy[blank] = 0
+    found = mppca(noisy)
+    assert not found.image[blank].any()
+    assert abs(np.median(found.sigma) - 1) < 0.02
+
+
 def test_data_without_noise_come_back():
     rng = np.random.default_rng(6)
     truth = low_rank((3, 12, 12), 10, 2, rng, np.float64)
