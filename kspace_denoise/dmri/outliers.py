@@ -102,7 +102,7 @@ def _trajectories(
     rows = []
     for factor in FACTORS:
         noise = torch.randn(volumes.images.shape, generator=generator)
-        added = levels * (factor**2 - 1) ** 0.5
+        added = levels * states[..., 0] * (factor**2 - 1) ** 0.5
         noisier = torch.where(used, volumes.images + added[..., None, None] * noise, 0)
         given = dataclasses.replace(volumes, images=noisier)
         if method.diffusion == "corrupted":
