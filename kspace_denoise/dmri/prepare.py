@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kspace_denoise.dmri.noise_map import first_guess, noise_map, volume_phase
-from kspace_denoise.dmri.shells import Shell, neighbours, neighbours_in_order, shells
+from kspace_denoise.dmri.shells import B0, Shell, neighbours, neighbours_in_order, shells
 from kspace_denoise.dmri.volumes import Volumes
 from kspace_denoise.objectives.ddm2 import DDM2
 from kspace_denoise.scan import Images, Numpy
@@ -41,8 +41,13 @@ def check_dwi(images: Images) -> None:
     """Refuse images that are no diffusion scan.
 
     Raises:
-        ValueError: if there are not four axes, or b-values or directions are missing.
+        TypeError: if they are not in single or double precision, in the byte order of this machine.
+        ValueError: if there are not four axes, or b-values or directions are missing or no numbers.
     """
+    if images.data.dtype not in (np.float32, np.float64, np.complex64, np.complex128):
+        raise TypeError(
+            f"images are {images.data.dtype}, expected single or double precision, complex or real"
+        )
     if images.data.ndim != 4:
         raise ValueError(
             f"images have shape {images.data.shape}, expected those of a diffusion scan, "
@@ -56,6 +61,12 @@ def check_dwi(images: Images) -> None:
         raise ValueError(
             f"there are {volumes} volumes, {len(images.bval)} b-values and {len(images.bvec)} "
             "directions: expected one of each for every volume"
+        )
+    weighted = images.bvec[np.asarray(images.bval) >= B0]
+    if not (np.isfinite(images.bval).all() and np.isfinite(weighted).all()):
+        raise ValueError(
+            "b-values or directions of volumes of b > 0 hold NaN or infinity: correct them, or "
+            "leave those volumes out"
         )
 
 

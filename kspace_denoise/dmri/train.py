@@ -104,7 +104,7 @@ def train_volumes(
     record = {
         "version": kspace_denoise.__version__,
         "learnt_from": "nothing",
-        "noise": _noise_from(shells, settings),
+        "noise": _noise_from(images, shells, settings),
         "networks": run.records,
         "seconds": sum(one["seconds"] for one in run.records.values()),
         "steps": sum(one["steps"] for one in run.records.values()),
@@ -112,11 +112,13 @@ def train_volumes(
     return VolumeDenoiser(models, settings, config, record, device)
 
 
-def _noise_from(shells: list[Prepared], method: DDM2) -> str:
+def _noise_from(images: Images, shells: list[Prepared], method: DDM2) -> str:
     """Return in a word where the noise level came from."""
     if method.matching != "noise":
         return method.matching
-    return "residual" if shells[0].level is None else "known"
+    if shells[0].level is None:
+        return "residual"
+    return "mppca" if images.sigma is None else "given"
 
 
 def checkpoint_of(path: Path, name: str) -> Path:

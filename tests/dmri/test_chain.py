@@ -40,6 +40,25 @@ def test_a_perfect_denoiser_of_many_steps_leaves_the_spread_of_the_signal(eta: f
     assert abs(spread / S - 1) < 4 / (2 * count) ** 0.5 + discretisation
 
 
+def test_with_eta_one_a_step_is_that_of_the_posterior() -> None:
+    """q(x' | x, x0) of noise that falls from l to l', two Gaussians multiplied."""
+    count, level, after, truth, seen = 400_000, 0.8, 0.5, 0.3, 1.1
+    visited: list[Tensor] = []
+
+    def estimate(x: Tensor, _: Tensor) -> Tensor:
+        visited.append(x)
+        return torch.full_like(x, truth)
+
+    levels = torch.tensor([[level, after]]).expand(count, 2)
+    start = torch.full((count, 1, 1), seen)
+    reverse_chain(estimate, start, levels, 1.0, torch.Generator().manual_seed(2))
+    between, found = level**2 - after**2, visited[1].double()
+    mean = (truth * between + seen * after**2) / level**2
+    variance = between * after**2 / level**2
+    assert abs(float(found.mean()) - mean) < 4 * (variance / count) ** 0.5
+    assert abs(float(found.var()) / variance - 1) < 4 * (2 / count) ** 0.5
+
+
 def test_steps_between_equal_levels_change_nothing() -> None:
     image = torch.full((1, 2, 2), 3.0)
     levels = torch.tensor([[0.5, 0.5, 0.5, 0.2]])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.stats import kstest
 from torch import Tensor
 
 from kspace_denoise.dmri.schedule import signal_left
@@ -149,6 +150,10 @@ def test_levels_of_the_paper_are_those_of_one_step_of_the_schedule() -> None:
         levels = method.draw_levels(64, generator, torch.device("cpu")).double()
         above = torch.searchsorted(of_steps, levels.max() * (1 - 1e-5))
         assert levels.min() > of_steps[above - 1] * (1 - 1e-4)
+        if above > 1:  # there levels are not held at the floor
+            left = 1 / (1 + levels**2).sqrt()
+            share = (left - a[above]) / (a[above - 1] - a[above])
+            assert kstest(share.numpy(), "uniform").pvalue > 1e-4 / 20
 
 
 def test_the_best_linear_noise_model_is_wiener_of_its_neighbours() -> None:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 import kspace_denoise as kd
-from kspace_denoise.dmri.noise_map import first_guess, volume_phase
+from kspace_denoise.dmri.noise_map import first_guess, noise_map, volume_phase
 from kspace_denoise.dmri.prepare import Prepared, prepare
 from kspace_denoise.dmri.put_back import put_back
+from kspace_denoise.networks import UNetConfig
 from kspace_denoise.objectives.ddm2 import DDM2
 from kspace_denoise.scan import Images
 
@@ -58,6 +59,38 @@ def test_noise_stays_away(scan: Images) -> None:
     clean = prepared.volumes.images - prepared.level * noise
     wrong = (put_back(prepared, clean) - clean) / prepared.level
     assert float(wrong.square().mean()) < 5e-3
+
+
+def test_a_denoiser_puts_back_unless_it_is_told_not_to(scan: Images) -> None:
+    tiny = UNetConfig(base=8, multipliers=(1, 1), attention=())
+    config = kd.TrainConfig(network=tiny, steps=4, batch=2, patch=16, parts=1, symmetries=1)
+    denoiser = kd.train_volumes("ddm2", scan, config.replace(objective={"neighbours": 4}))
+    found = denoiser(scan)
+    denoiser.method = dataclasses.replace(denoiser.method, put_back=False)
+    bare, prepared = denoiser(scan), prepare(scan, denoiser.method)[-1]
+    clean = in_unit(prepared, bare.data)
+    left = (put_back(prepared, clean) - clean).abs()
+    there = prepared.shell.volumes
+    changed = in_unit(prepared, found.data) - clean
+    assert float(left.max()) > 0.1 * float(clean.abs().max())  # a poor denoiser takes signal
+    torch.testing.assert_close(changed.abs(), left, atol=1e-4, rtol=1e-3)
+    others = np.delete(np.arange(len(scan.data)), there)
+    np.testing.assert_array_equal(found.data[others], bare.data[others])
+
+
+def test_the_noise_map_is_the_one_given_or_the_smoothed_guess_of_mppca() -> None:
+    level = np.linspace(0.5, 2, 40)[None, None, :]
+    noise = np.random.default_rng(3).standard_normal((2, 16, 3, 44, 40)) * level
+    images = Images(data=(noise[0] + 1j * noise[1]).astype(np.complex64))
+    found = noise_map(images, first_guess(images))
+    assert found is not None
+    inner = slice(6, -6)  # at the borders the Gaussian has one side only
+    assert np.abs(found / level - 1)[..., inner, inner].max() < 0.06
+    assert noise_map(images, None) is None
+    of_volumes = np.arange(1.0, 17)[:, None, None, None]
+    given = noise_map(dataclasses.replace(images, sigma=of_volumes), None)
+    assert given is not None
+    np.testing.assert_allclose(given, np.sqrt(np.mean(of_volumes**2)))
 
 
 def test_of_few_volumes_or_unknown_noise_nothing_is_put_back(scan: Images) -> None:

@@ -229,6 +229,7 @@ def test_progress_is_told_of_each_network(scan: Images) -> None:
         ({}, {"slab": 5}, "slab is 5, and the scan has 3 slices"),
         ({}, {"nonsense": 1}, "ddm2 has no setting nonsense; it has neighbours"),
         ({"sigma": 0.0}, {}, "noise is 0 everywhere"),
+        ({"bvec": np.full((8, 3), np.nan)}, {}, "hold NaN or infinity"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused(
@@ -241,6 +242,13 @@ def test_what_cannot_be_trained_on_is_refused(
 def test_three_axes_are_no_diffusion_scan(scan: Images) -> None:
     with pytest.raises(ValueError, match=r"expected those of a diffusion scan"):
         kd.train_volumes("ddm2", dataclasses.replace(scan, data=scan.data[0]), config())
+
+
+@pytest.mark.parametrize("kind", [np.float16, ">f4"])
+def test_numbers_of_an_odd_kind_are_refused(scan: Images, kind: Any) -> None:
+    odd = dataclasses.replace(scan, data=np.abs(scan.data).astype(kind))
+    with pytest.raises(TypeError, match="expected single or double precision"):
+        kd.train_volumes("ddm2", odd, config())
 
 
 def test_blank_volumes_are_refused(scan: Images) -> None:
