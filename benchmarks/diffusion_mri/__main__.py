@@ -40,7 +40,15 @@ from benchmarks.diffusion_mri.tables import print_tables
 SIGMAS = (0.16, 0.08, 0.04, 0.02)
 ALL = 29
 NEIGHBOURS = (1, 10, ALL)
-FEW = {"noisy", "mppca", "mppca-real", "patch2self-ols", "patch2self-mlp", "patch2self"}
+FEW = {
+    "noisy",
+    "noisy-real",
+    "mppca",
+    "mppca-real",
+    "patch2self-ols",
+    "patch2self-mlp",
+    "patch2self",
+}
 FEW |= set(DDM2_ALONE)
 OUT = Path("docs/diffusion_mri_results")
 

@@ -75,6 +75,11 @@ def unmatched(given: Case) -> Images:
     return given.with_shell(clean.numpy())
 
 
+def noisy_without_phase(given: Case) -> Images:
+    """Return the scan without the imaginary part, which is noise: where DDM2 begins."""
+    return given.with_shell(given.shell.volumes.images.numpy())
+
+
 def without_phase(given: Case) -> Images:
     """Return MPPCA of the volumes of b > 0 without their smooth phase."""
     return given.with_shell(mppca(given.shell.volumes.images.numpy()).image)
@@ -131,6 +136,7 @@ def of_images(method: str) -> Denoise:
 
 ALONE: dict[str, Denoise] = {
     "noisy": lambda given: given.noisy,
+    "noisy-real": noisy_without_phase,
     "mppca": lambda given: with_mppca(given.noisy),
     "mppca-real": without_phase,
     "mppca-dipy": with_dipy,
