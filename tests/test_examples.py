@@ -47,7 +47,8 @@ def test_denoise_diffusion(tmp_path: Path) -> None:
     printed = run("denoise_diffusion.py", "--minutes", "0.1", folder=tmp_path)
     assert (tmp_path / "denoise_diffusion.png").read_bytes().startswith(PNG)
     assert isinstance(
-        kspace_denoise.load(tmp_path / "ddm2.safetensors"), kspace_denoise.VolumeDenoiser
+        kspace_denoise.load(tmp_path / "denoise_diffusion.safetensors"),
+        kspace_denoise.VolumeDenoiser,
     )
     errors = dict(re.findall(r"(?m)^(\S+): error (\S+) sigma", printed))
     assert float(errors["truth"]) == 0

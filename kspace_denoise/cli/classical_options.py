@@ -1,6 +1,7 @@
 """A denoiser by name or by file: options and settings of those that need no training."""
 
 import dataclasses
+import difflib
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from kspace_denoise.classical import CLASSICAL, Stabilised
 from kspace_denoise.cli.common import Decorator, to_device
 from kspace_denoise.cli.options import group, together
 from kspace_denoise.denoiser import load
+from kspace_denoise.dmri.classical import VOLUME_METHODS
 from kspace_denoise.objectives import METHODS, OF_VOLUMES
 from kspace_denoise.pipeline import AnyDenoiser
 
@@ -78,9 +80,12 @@ def find_denoiser(
             f"train {model} IN --out {model}.safetensors, then --model {model}.safetensors"
         )
     if not Path(model).exists():
+        known = [*CLASSICAL, *VOLUME_METHODS]
+        close = difflib.get_close_matches(model, known, n=1)
+        meant = f" (did you mean {close[0]}?)" if close else ""
         raise FileNotFoundError(
-            f"{model} is neither a file nor a method that needs no training; of those there is: "
-            f"{', '.join(CLASSICAL)}"
+            f"{model} is neither a file nor a method that needs no training{meant}; of those there "
+            f"is: {', '.join(known)}"
         )
     for option, given in (("--strength", strength is not None), ("--vst", vst)):
         if given:

@@ -108,7 +108,8 @@ def denoise(
 
     Writes the complex image as `reconstruction`, in the unit of the raw data, with the noisy image
     it came from (`noisy`) and that image's noise map (`noisy_sigma`) beside it. The noise left in
-    the result is not known, so it has no `noise_sigma`.
+    the result is not known, so it has no `noise_sigma`. A diffusion scan is written as NIfTI, with
+    its header, b-values and directions.
     """
     denoiser = find_denoiser(model, device, strength, vst)
     stage = stage or getattr(denoiser, "stage", None) or "after-sense"

@@ -10,6 +10,7 @@ import click
 
 from kspace_denoise import formats, provenance
 from kspace_denoise.cli.common import Decorator, check_distinct, command_line, counter, note
+from kspace_denoise.cli.doubts import warn
 from kspace_denoise.cli.dwi_options import DwiFiles, dwi_options, read_dwi
 from kspace_denoise.cli.image_noise import Sigma
 from kspace_denoise.dmri.classical import VOLUME_METHODS
@@ -84,6 +85,8 @@ def _denoise(model: str, files: DwiFiles, options: dict[str, Any]) -> None:
             "give the output another name"
         )
     denoiser = None if model in VOLUME_METHODS else load_volumes(model, options["device"])
+    if denoiser is not None:
+        _check_scan(denoiser, source)
     images = read_dwi(source, files, _sigma(denoiser, options["sigma"]))
     clean = VOLUME_METHODS[model](images) if denoiser is None else _denoised(denoiser, images)
     record = provenance.record(
@@ -91,11 +94,26 @@ def _denoise(model: str, files: DwiFiles, options: dict[str, Any]) -> None:
         [source, *files.read(source)],
         model=model,
         model_sha256=provenance.sha256(model) if Path(model).is_file() else None,
-        training=None if denoiser is None else denoiser.record,
+        training=None if denoiser is None else _in_short(denoiser.record),
     )
     formats.write(output, clean)
     _write_beside(source, output, record)
     click.echo(f"{output}: {len(clean.data)} volumes of {clean.data.shape[1:]} voxels")
+
+
+def _check_scan(denoiser: VolumeDenoiser, source: Path) -> None:
+    """Warn of a denoiser that was trained on another file."""
+    trained_on = denoiser.record.get("provenance", {}).get("inputs", [])
+    if trained_on and trained_on[0].get("sha256") != provenance.sha256(source):
+        warn(
+            f"the denoiser was trained on {trained_on[0]['path']}, and {source} is another file: "
+            "what it knows of volumes and noise is that scan's; better train on this one"
+        )
+
+
+def _in_short(record: dict[str, Any]) -> dict[str, Any]:
+    """Return how a denoiser was trained, without what its own file tells of every network."""
+    return {name: value for name, value in record.items() if name != "networks"}
 
 
 def _sigma(denoiser: VolumeDenoiser | None, given: Sigma) -> Sigma:

@@ -19,6 +19,7 @@ from kspace_denoise.cli.noise_words import (
 from kspace_denoise.cli.reach import describe_reach
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.survey import Survey, survey, warnings_of
+from kspace_denoise.dmri.shells import shells
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.stages import KnownNoise
 
@@ -156,11 +157,25 @@ def _describe_images(images: Images) -> dict[str, Any]:
         "dataset": images.header.get("dataset"),
         "shape": list(images.data.shape),
         "dtype": str(images.data.dtype),
+        **_describe_volumes(images),
         "maximum": float(magnitude.max()),
         "noise_sigma": known,
         "noise_from": None if known is None else "stored in the file (median of the map)",
         **_describe_header(images.header),
     }
+
+
+def _describe_volumes(images: Images) -> dict[str, Any]:
+    """Return the shells of a diffusion scan, and the size of its voxels where that is known."""
+    found: dict[str, Any] = {}
+    if images.bval is not None:
+        of_each = (f"{len(one.volumes)} of b = {one.bval:g}" for one in shells(images.bval))
+        found["volumes"] = ", ".join(of_each)
+        found["directions"] = "known" if images.bvec is not None else "not known"
+    if images.affine is not None:
+        sizes = np.linalg.norm(images.affine[:3, :3], axis=0)
+        found["voxel_mm_xyz"] = [round(float(size), 3) for size in sizes]
+    return found
 
 
 def _describe_header(header: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,12 @@ from kspace_denoise.cli.options import group, penalty_option
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.train_volumes import of_volumes
 from kspace_denoise.cli.training_config import budget, config_of, start_of
-from kspace_denoise.cli.training_progress import note_nothing_learnt, training_progress
+from kspace_denoise.cli.training_progress import (
+    note_nothing_learnt,
+    nothing_to_resume,
+    resumable,
+    training_progress,
+)
 from kspace_denoise.denoiser import Denoiser
 from kspace_denoise.formats.atomic import check_folder_place, check_place
 from kspace_denoise.networks import ARCHITECTURES
@@ -169,7 +174,11 @@ def train(
     contents |= _with_noises(contents, noises, readout, sigma, method == "diffusion")
     checkpoint, done = _checkpoint(out, resume)
     note(budget(config, device, done))
-    with torchrun(device) as processes, counter(len(sources), "images", "scan") as made:
+    with (
+        resumable(out, checkpoint.exists),
+        torchrun(device) as processes,
+        counter(len(sources), "images", "scan") as made,
+    ):
         denoiser = train_denoiser(
             method,
             [contents[p] for p in sources],
@@ -260,7 +269,7 @@ def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
     """
     checkpoint = out.with_name(out.name + ".checkpoint")
     if resume and not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint} does not exist: there is nothing to resume")
+        raise nothing_to_resume(out)
     return checkpoint, _steps_done(checkpoint) if resume else 0
 
 

@@ -14,7 +14,7 @@ from kspace_denoise.cli.dwi_options import DwiFiles, dwi_options, dwi_training_o
 from kspace_denoise.cli.image_noise import Sigma
 from kspace_denoise.cli.options import together
 from kspace_denoise.cli.training_config import budget
-from kspace_denoise.cli.training_progress import training_progress
+from kspace_denoise.cli.training_progress import nothing_to_resume, resumable, training_progress
 from kspace_denoise.dmri.prepare import prepare
 from kspace_denoise.dmri.shells import shells
 from kspace_denoise.dmri.train import train_volumes
@@ -86,18 +86,19 @@ def _train(method: str, files: DwiFiles, settings: dict[str, Any], options: dict
     images = _read(method, source, files, options["sigma"], config)
     checkpoint = out.with_name(out.name + ".checkpoint")
     if options["resume"] and not _kept(checkpoint):
-        raise FileNotFoundError(f"{checkpoint}.* do not exist: there is nothing to resume")
+        raise nothing_to_resume(out)
     note(budget(config, options["device"], 0))
-    denoiser = train_volumes(
-        method,
-        images,
-        config,
-        options["seed"],
-        device=options["device"],
-        checkpoint=checkpoint,
-        resume=options["resume"],
-        reports=training_progress,
-    )
+    with resumable(out, lambda: bool(_kept(checkpoint))):
+        denoiser = train_volumes(
+            method,
+            images,
+            config,
+            options["seed"],
+            device=options["device"],
+            checkpoint=checkpoint,
+            resume=options["resume"],
+            reports=training_progress,
+        )
     inputs = [path for path in (source, config_file, *files.read(source)) if path is not None]
     denoiser.record["provenance"] = provenance.record(
         command_line(), inputs, seed=options["seed"], method=method, sigma_given=options["sigma"]

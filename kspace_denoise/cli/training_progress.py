@@ -1,8 +1,10 @@
 """What a training run shows on stderr: a bar on a terminal, lines elsewhere, doubts at its end."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +15,26 @@ from kspace_denoise.training.curve import ends, has_fallen
 
 SECONDS = 10.0
 """Between two lines."""
+
+
+@contextlib.contextmanager
+def resumable(out: Path, kept: Callable[[], bool]) -> Iterator[None]:
+    """Tell, where training is interrupted, how it goes on from what was `kept`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept():
+            note(
+                f"{out}.checkpoint holds what was learnt up to half a minute ago: the same command "
+                "with --resume goes on from there"
+            )
+        raise
+
+
+def nothing_to_resume(out: Path) -> FileNotFoundError:
+    """Return the error of a run that there is no checkpoint of."""
+    done = f"; {out} is complete: leave --resume out to train anew" if out.exists() else ""
+    return FileNotFoundError(f"{out}.checkpoint does not exist: there is nothing to resume{done}")
 
 
 def training_progress(title: str, done: int = 0) -> Callable[[Any], None]:

@@ -138,6 +138,43 @@ def test_too_few_volumes_for_mppca_are_told(folder: Path) -> None:
 def test_resume_without_a_beginning(folder: Path) -> None:
     words = ["train", "ddm2", folder / "dwi.nii.gz", "--out", folder / "m.safetensors"]
     assert "there is nothing to resume" in fail(*words, "--resume")
+    train(folder, "dwi.nii.gz", "--sigma", SIGMA)
+    words[-1] = folder / "model.safetensors"
+    assert "model.safetensors is complete: leave --resume out" in fail(*words, "--resume")
+
+
+def test_a_denoiser_of_another_scan_is_told(folder: Path) -> None:
+    train(folder, "dwi.nii.gz", "--sigma", SIGMA)
+    model = ["--model", folder / "model.safetensors", "--device", "cpu"]
+    assert (
+        "warning" not in succeed("denoise", folder / "dwi.nii.gz", folder / "a.nii", *model).stderr
+    )
+    other = succeed("denoise", folder / "complex.nii.gz", folder / "b.nii", *model)
+    assert "warning: the denoiser was trained on" in other.stderr
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, checkpoint: Path, **__: object) -> None:
+        checkpoint.with_name(f"{checkpoint.name}.b0-noise-model").write_text("")
+        raise KeyboardInterrupt
+
+    module = importlib.import_module("kspace_denoise.cli.train_volumes")
+    monkeypatch.setattr(module, "train_volumes", interrupted)
+    words = ["train", "ddm2", folder / "dwi.nii.gz", "--out", folder / "m.safetensors"]
+    assert "the same command with --resume goes on" in run(*words).stderr
+
+
+def test_a_scan_is_described(folder: Path) -> None:
+    said = succeed("info", folder / "dwi.nii.gz").stdout
+    assert "2 of b = 0, 6 of b = 1000" in said
+    assert "voxel_mm_xyz  2, 2, 3" in said
+
+
+def test_a_typing_error_is_guessed(folder: Path) -> None:
+    words = ["denoise", folder / "dwi.nii.gz", folder / "a.nii", "--model", "mpcca"]
+    assert "(did you mean mppca?)" in fail(*words)
 
 
 @pytest.mark.parametrize(
