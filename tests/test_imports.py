@@ -25,7 +25,17 @@ MAY_IMPORT = {
     "networks": {"arrays", "networks", "phase", "settings"},
 }
 """What a part of the package may import; parts that are not named here may import more."""
-MAY_LEARN = {"cli", "demo", "denoiser", "dmri", "pipeline", "prior", "report", *LEARNING}
+MAY_LEARN = {
+    "cli",
+    "demo",
+    "denoiser",
+    "diffdenoise",
+    "dmri",
+    "pipeline",
+    "prior",
+    "report",
+    *LEARNING,
+}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ NEEDS = {
     "noise2void": "single noisy scans whose noise is independent from pixel to pixel.",
     "noise2self": "as noise2void; hides a grid of pixels, at inference one grid after the other.",
     "noise2same": "as noise2void; sees all pixels, and is held to change little without some.",
+    "blind-spot": "as noise2void, by a network that does not see the pixel, nor a hole around it "
+    "where noise is correlated.",
     "neighbor2neighbor": "as noise2void; of neighbouring pixels one predicts the other.",
     "coil2coil": "fully sampled scans of two or more coils, some of which predict the others.",
     "noisier2noise": "single noisy scans, to which it adds noise, and which it predicts from that.",

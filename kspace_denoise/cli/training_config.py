@@ -9,8 +9,9 @@ from kspace_denoise.cli.common import note
 from kspace_denoise.denoiser import Denoiser, load
 from kspace_denoise.objectives import make_objective
 from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.fitted import FOLLOWS
 from kspace_denoise.training.processes import announced, check_shares
-from kspace_denoise.training.train import FOLLOWS, check_svd
+from kspace_denoise.training.train import check_svd
 
 
 def config_of(

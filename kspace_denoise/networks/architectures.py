@@ -3,17 +3,27 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias, get_type_hints
 
+from kspace_denoise.networks.half_plane import HalfPlane, HalfPlaneConfig
+from kspace_denoise.networks.lg_bpn import LGBPN, LGBPNConfig
 from kspace_denoise.networks.nafnet import NAFNet, NAFNetConfig
 from kspace_denoise.networks.plain_unet import PlainUNet, PlainUNetConfig
+from kspace_denoise.networks.puca import PUCA, PUCAConfig
 from kspace_denoise.networks.restormer import Restormer, RestormerConfig
 from kspace_denoise.networks.swinir import SwinIR, SwinIRConfig
 from kspace_denoise.networks.unet import UNet, UNetConfig
 from kspace_denoise.settings import check_choice, check_kinds, check_names
 
 NetworkConfig: TypeAlias = (
-    UNetConfig | PlainUNetConfig | NAFNetConfig | SwinIRConfig | RestormerConfig
+    UNetConfig
+    | PlainUNetConfig
+    | NAFNetConfig
+    | SwinIRConfig
+    | RestormerConfig
+    | HalfPlaneConfig
+    | PUCAConfig
+    | LGBPNConfig
 )
-Network: TypeAlias = UNet | PlainUNet | NAFNet | SwinIR | Restormer
+Network: TypeAlias = UNet | PlainUNet | NAFNet | SwinIR | Restormer | HalfPlane | PUCA | LGBPN
 
 ARCHITECTURES: dict[str, tuple[type[NetworkConfig], type[Network]]] = {
     config.architecture: (config, network)
@@ -23,6 +33,9 @@ ARCHITECTURES: dict[str, tuple[type[NetworkConfig], type[Network]]] = {
         (NAFNetConfig, NAFNet),
         (SwinIRConfig, SwinIR),
         (RestormerConfig, Restormer),
+        (HalfPlaneConfig, HalfPlane),
+        (PUCAConfig, PUCA),
+        (LGBPNConfig, LGBPN),
     )
 }
 """Settings and network of each architecture."""

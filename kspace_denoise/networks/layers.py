@@ -147,10 +147,15 @@ def zeroed(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
     return module
 
 
-def pad(x: Tensor, multiple: int) -> Tensor:
-    """Reflect the lower and right borders up to a multiple; replicate where the image is tiny."""
+def pad(x: Tensor, multiple: int, mode: str = "reflect") -> Tensor:
+    """Continue the lower and right borders up to a multiple, by reflection or with zeros.
+
+    Tiny images are replicated where reflection would need more than there is.
+    """
     bottom, right = (-x.shape[-2]) % multiple, (-x.shape[-1]) % multiple
     if not (bottom or right):
         return x
+    if mode == "zeros":
+        return F.pad(x, (0, right, 0, bottom))
     tiny = bottom >= x.shape[-2] or right >= x.shape[-1]
-    return F.pad(x, (0, right, 0, bottom), mode="replicate" if tiny else "reflect")
+    return F.pad(x, (0, right, 0, bottom), mode="replicate" if tiny else mode)

@@ -85,24 +85,31 @@ class Block(nn.Module):
     """Depthwise convolution, gate and channel attention; then a gated pointwise network.
 
     Both are added times a factor per channel that starts at 0, so that a block begins as the
-    identity.
+    identity, or at `start`. The depthwise convolution sees pixels `dilation` apart. Without
+    `attention` no sum over all pixels is taken.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(
+        self, width: int, dilation: int = 1, start: float = 0.0, attention: bool = True
+    ) -> None:
         super().__init__()
         self.norm1, self.norm2 = ChannelNorm(width), ChannelNorm(width)
         self.widen = Pointwise(width, 2 * width, 1)
-        self.depthwise = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
-        self.attention = nn.Conv2d(width, width, 1)
+        self.depthwise = nn.Conv2d(
+            2 * width, 2 * width, 3, padding=dilation, dilation=dilation, groups=2 * width
+        )
+        self.attention = nn.Conv2d(width, width, 1) if attention else None
         self.narrow = Pointwise(width, width, 1)
         self.mix_in, self.mix_out = Pointwise(width, 2 * width, 1), Pointwise(width, width, 1)
-        self.beta = nn.Parameter(torch.zeros(1, width, 1, 1))
-        self.gamma = nn.Parameter(torch.zeros(1, width, 1, 1))
+        self.beta = nn.Parameter(torch.full((1, width, 1, 1), start))
+        self.gamma = nn.Parameter(torch.full((1, width, 1, 1), start))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to (batch, width, y, x)."""
         h = gate(self.depthwise(self.widen(self.norm1(x))))
-        h = self.narrow(h * self.attention(h.mean(dim=(-2, -1), keepdim=True)))
+        if self.attention is not None:
+            h = h * self.attention(h.mean(dim=(-2, -1), keepdim=True))
+        h = self.narrow(h)
         x = x + h * self.beta
         y: Tensor = x + self.mix_out(gate(self.mix_in(self.norm2(x)))) * self.gamma
         return y

@@ -34,12 +34,13 @@ class PlainConfig(CommonConfig):
 class PlainNetwork(nn.Module, abc.ABC):
     """`network(x, noise_level, condition, target) -> y`, real channels (batch, channels, y, x).
 
-    Any size: reflected up to a multiple of `multiple`, cropped on the way out. A network derives
-    from this, says in `body` what becomes of the padded channels, and ends with a layer `leave`,
-    which starts at 0 unless the network is `direct`.
+    Any size: continued up to a multiple of `multiple` as `padding` says, cropped on the way out. A
+    network derives from this, says in `body` what becomes of the padded channels, and ends with a
+    layer `leave`, which starts at 0 unless the network is `direct`.
     """
 
     multiple = 1
+    padding = "reflect"
 
     def __init__(self, config: PlainConfig) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class PlainNetwork(nn.Module, abc.ABC):
         if self.config.target_level:
             share = torch.zeros_like(noise_level) if target is None else target
             channels.append(_constant(share**2, x))
-        padded = pad(torch.cat(channels, dim=1), self.multiple)
+        padded = pad(torch.cat(channels, dim=1), self.multiple, self.padding)
         y = self.body(padded.contiguous(memory_format=torch.channels_last))
         y = y[..., : x.shape[-2], : x.shape[-1]]
         return x + y if self.config.residual else y

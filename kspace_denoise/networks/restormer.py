@@ -97,12 +97,16 @@ class Restormer(PlainNetwork):
 
 
 class Block(nn.Module):
-    """Attention between channels, then a gated feed-forward network, both residual."""
+    """Attention between channels, then a gated feed-forward network, both residual.
 
-    def __init__(self, width: int, heads: int, expansion: float) -> None:
+    Their convolutions see pixels `dilation` apart.
+    """
+
+    def __init__(self, width: int, heads: int, expansion: float, dilation: int = 1) -> None:
         super().__init__()
         self.norm1, self.norm2 = ChannelNorm(width, bias=False), ChannelNorm(width, bias=False)
-        self.attention, self.gated = ChannelAttention(width, heads), Gated(width, expansion)
+        self.attention = ChannelAttention(width, heads, dilation)
+        self.gated = Gated(width, expansion, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to (batch, width, y, x)."""
@@ -117,12 +121,12 @@ class ChannelAttention(nn.Module):
     Queries and keys have unit length over the pixels; `temperature` is learnt for each head.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dilation: int = 1) -> None:
         super().__init__()
         self.heads = heads
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
         self.qkv = Pointwise(width, 3 * width, 1, bias=False)
-        self.depthwise = nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width, bias=False)
+        self.depthwise = _depthwise(3 * width, dilation)
         self.out = Pointwise(width, width, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -140,13 +144,11 @@ class ChannelAttention(nn.Module):
 class Gated(nn.Module):
     """A feed-forward network with depthwise convolutions, one half of which gates the other."""
 
-    def __init__(self, width: int, expansion: float) -> None:
+    def __init__(self, width: int, expansion: float, dilation: int = 1) -> None:
         super().__init__()
         hidden = int(width * expansion)
         self.widen = Pointwise(width, 2 * hidden, 1, bias=False)
-        self.depthwise = nn.Conv2d(
-            2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False
-        )
+        self.depthwise = _depthwise(2 * hidden, dilation)
         self.out = Pointwise(hidden, width, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,6 +156,10 @@ class Gated(nn.Module):
         gates, values = self.depthwise(self.widen(x)).chunk(2, dim=1)
         y: Tensor = self.out(F.gelu(gates) * values)
         return y
+
+
+def _depthwise(width: int, dilation: int) -> nn.Conv2d:
+    return nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=False)
 
 
 def _blocks(config: RestormerConfig, width: int, level: int) -> nn.Sequential:

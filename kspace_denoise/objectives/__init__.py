@@ -5,6 +5,7 @@ import difflib
 from typing import Any
 
 from kspace_denoise.objectives.batch import AnyBatch, Batch
+from kspace_denoise.objectives.blind_spot import BlindSpot
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.objectives.coil2coil import Coil2Coil
 from kspace_denoise.objectives.ddm2 import DDM2
@@ -30,6 +31,7 @@ METHODS: dict[str, type[Objective[Any]]] = {
     "noise2void": Noise2Void,
     "noise2self": Noise2Self,
     "noise2same": Noise2Same,
+    "blind-spot": BlindSpot,
     "neighbor2neighbor": Neighbor2Neighbor,
     "coil2coil": Coil2Coil,
     "noisier2noise": Noisier2Noise,
@@ -112,6 +114,7 @@ __all__ = [
     "SURE",
     "AnyBatch",
     "Batch",
+    "BlindSpot",
     "Coil2Coil",
     "Diffusion",
     "Loss",

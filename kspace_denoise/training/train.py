@@ -1,7 +1,6 @@
 """`train`: from raw scans to a denoiser."""
 
 import dataclasses
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,10 @@ import torch
 import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
-from kspace_denoise.networks import NetworkConfig, differentiate_twice
+from kspace_denoise.networks import (
+    NetworkConfig,
+    differentiate_twice,
+)
 from kspace_denoise.objectives import (
     C2S,
     GSURE,
@@ -28,6 +30,7 @@ from kspace_denoise.training.cache import cached_images
 from kspace_denoise.training.coils import CoilImages, training_coils
 from kspace_denoise.training.config import Domain, TrainConfig
 from kspace_denoise.training.examples import Made, training_examples
+from kspace_denoise.training.fitted import fitted
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_pixels, training_spectra
@@ -40,9 +43,6 @@ from kspace_denoise.training.subjects import (
     known_subjects,
 )
 from kspace_denoise.training.trainer import Report, Trainer, TrainingData
-
-FOLLOWS = ("contrasts", "direct", "target_level", "phase_width")
-"""Settings of the network that follow from the method, the paper's mode and the data."""
 
 
 def train(
@@ -98,7 +98,7 @@ def train(
     subjects = gather(scans, targets, contrasts)
     check_targets(method, objective, subjects)
     shown = int(getattr(objective, "mask_aware", False))
-    config = _fitted(config, objective, start, len(subjects[0].contrasts) + shown)
+    config = fitted(config, objective, start, len(subjects[0].contrasts) + shown)
     folder = None if cache is None else Path(cache)
     images = _gathered(objective, subjects, recipe, config.domain, folder, made)
     if isinstance(objective, GSURE) and config.symmetries is None:
@@ -217,65 +217,6 @@ def check_svd(objective: Objective[Any]) -> None:
             f"levels is {objective.levels!r}: with domain = 'svd' levels are shares of the noise, "
             "'log-normal'"
         )
-
-
-def _fitted(
-    config: TrainConfig, objective: Objective[Any], start: Denoiser | None, contrasts: int
-) -> TrainConfig:
-    """Return the config with a network for this objective and so many contrasts.
-
-    Raises:
-        ValueError: if the config or `start` has a network for another number of contrasts, or
-            `start` has one that the objective cannot use, or sees images in another unit.
-    """
-    needs = {
-        "direct": config.paper or getattr(objective, "direct", False),
-        "target_level": getattr(objective, "refinement", None) == "conditioned",
-    }
-    network = config.network if start is None else start.config.network
-    every_level = getattr(objective, "every_level", False)  # the phase at high ones is of noise
-    if start is None:
-        network = dataclasses.replace(
-            network,
-            contrasts=network.contrasts or contrasts,
-            direct=network.direct or needs["direct"],
-            target_level=network.target_level or needs["target_level"],
-            phase_width=0.0 if config.paper or every_level else network.phase_width,
-        )
-    if getattr(objective, "direct", False) and getattr(network, "residual", False):
-        raise ValueError(
-            "residual = true adds the noisy image to what the network says, and this method hides "
-            "pixels from it, which would bring their noise back: set residual to false"
-        )
-    whose = "the network of the config" if start is None else "the denoiser to start from"
-    if network.contrasts != contrasts:
-        raise ValueError(
-            f"{whose} is for {network.contrasts} other contrasts, and {contrasts} were given: give "
-            "as many, in the same order, or train one for these"
-        )
-    for name, needed in needs.items():
-        if needed and not getattr(network, name):
-            raise ValueError(
-                f"this method needs a network with {name} = true, and {whose} has none: start anew"
-            )
-    if start is not None and start.config.vst != config.vst:
-        raise ValueError(
-            "the denoiser to start from was trained with vst and this run is without, or the other "
-            "way round: set vst alike"
-        )
-    if start is not None and start.config.domain != config.domain:
-        raise ValueError(
-            f"the denoiser to start from was trained in the {start.config.domain} domain and this "
-            f"run is in {config.domain}: set domain alike"
-        )
-    if start is not None and start.config.paper != config.paper:
-        was, now = ("with" if c.paper else "without" for c in (start.config, config))
-        warnings.warn(
-            f"the denoiser to start from was trained {was} paper = true and this run is {now}: "
-            "noise levels, weights and passes are other ones; set paper alike unless you mean that",
-            stacklevel=3,
-        )
-    return config.replace(network=network)
 
 
 def _fit_to_data(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.objectives import Batch, Neighbor2Neighbor, Noise2Same, Noise2Self
+from kspace_denoise.objectives import Batch, BlindSpot, Neighbor2Neighbor, Noise2Same, Noise2Self
 from kspace_denoise.objectives.blind import from_around
 from kspace_denoise.objectives.neighbor2neighbor import drawn
 from kspace_denoise.training.config import TrainConfig
@@ -34,6 +34,42 @@ def test_the_mean_around_a_pixel_is_blind_to_it_and_keeps_ramps():
     torch.testing.assert_close(from_around(both).real, found)
     with pytest.raises(ValueError, match="expected 2 pixels or more each way"):
         from_around(torch.ones(1, 1, 5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_a_blind_network_is_taught_the_best_estimate_from_the_neighbours(dtype):
+    """methods.md 7, check 1, of all pixels at once."""
+    shape, sigma = (8, 256, 256), 0.5
+    clean = correlated_rows(shape, 0.9, seed=1)
+    if dtype.is_complex:
+        clean = torch.complex(clean, correlated_rows(shape, 0.9, seed=5))
+    given = Batch(clean + sigma * gaussian(shape, 2, dtype), torch.full(shape[:1], sigma))
+    components = 2 if dtype.is_complex else 1
+    gain, floor = best_gain(BlindSpot(), given, Neighbours)
+    values = components * clean.numel() / 4  # neighbours share what they are told from
+    assert floor == pytest.approx(components * 0.46359, rel=5 * (2 / values) ** 0.5)
+    assert gain == pytest.approx(0.43689, abs=5 * (0.46359 / (values * 4.12)) ** 0.5)
+
+
+def test_the_papers_blind_networks_are_taught_the_median():
+    """Of noise that is 0 or 1, E|f - y| is least at 0 while most pixels are, E(f - y)² at 0.3."""
+    noise = (torch.rand(8, 64, 64, generator=seeded()) < 0.3).float()
+    given = Batch(noise, torch.ones(8))
+
+    class Constant(nn.Module):
+        def __init__(self, value: float) -> None:
+            super().__init__()
+            self.value = value
+
+        def forward(self, x: Tensor, _level: Tensor, _condition: Tensor | None) -> Tensor:
+            return torch.full_like(x, self.value)
+
+    def least(objective: BlindSpot) -> float:
+        values = torch.linspace(0, 1, 21).tolist()
+        return min(values, key=lambda v: float(objective.loss(Constant(v), given, seeded())))
+
+    assert least(BlindSpot.paper()) == 0
+    assert least(BlindSpot()) == pytest.approx(0.3, abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 import kspace_denoise as kd
-from kspace_denoise.networks import network_config
-from kspace_denoise.objectives import GSURE, METHODS, Coil2Coil, make_objective
+from kspace_denoise.networks import leak, network_config
+from kspace_denoise.objectives import GSURE, METHODS, BlindSpot, Coil2Coil, make_objective
 from kspace_denoise.training.train import train
 from kspace_denoise.training.trainer import Trainer
 from tests.training.scans import TINY, clean_magnitudes, magnitudes, scan, truth
 
-OF_IMAGES = [name for name, objective in METHODS.items() if objective not in (GSURE, Coil2Coil)]
+OTHERS = (GSURE, Coil2Coil, BlindSpot)
+OF_IMAGES = [name for name, objective in METHODS.items() if objective not in OTHERS]
 
 
 def material(method: str) -> dict:
@@ -43,6 +44,46 @@ def test_every_method_trains_at_both_stages(method, stage, tmp_path):
     assert np.array_equal(first, second)
     learnt = "scans taken for clean" if method == "diffusion" else METHODS[method].pair
     assert denoiser.record["learnt_from"] == learnt
+
+
+@pytest.mark.parametrize("architecture", ["half-plane", "puca", "lg-bpn"])
+def test_a_blind_network_is_blind_behind_the_doorway_and_in_its_file(architecture, tmp_path):
+    """From the noisy image in SNR units to the result: only the unit of the image leaks."""
+    small = {"width": 8, "levels": 3} if architecture == "half-plane" else {"width": 8}
+    network = network_config({"architecture": architecture, "hole": 3, **small})
+    denoiser = kd.train("blind-spot", scan(), config=TINY.replace(network=network))
+    denoiser.save(tmp_path / "model")
+    again = kd.load(tmp_path / "model")
+    assert again.config.network == denoiser.config.network
+    noisy = kd.denoise(scan(noise=2), again).noisy[0]
+    body = again.network.double()
+    level = torch.ones(1, dtype=torch.float64)
+
+    def told(x: torch.Tensor) -> torch.Tensor:
+        image = torch.view_as_complex(x.movedim(1, -1).contiguous())
+        return torch.view_as_real(body(image, level)).movedim(-1, 1)
+
+    parts = torch.view_as_real(torch.from_numpy(noisy.astype(np.complex128)))
+    found = leak(told, parts.movedim(-1, 0)[None], 3, 4)
+    assert found < (1e-2 if architecture == "lg-bpn" else 1e-12)  # of so few pixels it sees more
+
+
+@pytest.mark.parametrize(
+    ("method", "architecture", "said"),
+    [
+        ("blind-spot", "nafnet", "set architecture under .network. to half-plane, puca, lg-bpn"),
+        ("c2s", "puca", "puca does not see the pixel that it tells"),
+    ],
+)
+def test_blind_networks_are_for_blind_spot_and_it_for_them(method, architecture, said):
+    network = network_config({"architecture": architecture})
+    with pytest.raises(ValueError, match=said):
+        kd.train(method, scan(), config=TINY.replace(network=network))
+
+
+def test_a_method_has_a_network_of_its_own_where_none_is_chosen():
+    config = TINY.replace(network=kd.TrainConfig().network, steps=1)
+    assert kd.train("blind-spot", scan(), config=config).config.network.architecture == "puca"
 
 
 @pytest.mark.parametrize("method", ["c2s", "noise2noise"])
