@@ -19,10 +19,11 @@ from kspace_denoise.dmri.scores import (
 )
 from kspace_denoise.dmri.shells import B0
 from kspace_denoise.dmri.tensor import TensorMaps, fit_tensor, spread_directions
-from kspace_denoise.dmri.train import Reports, train_volumes
+from kspace_denoise.dmri.train import train_volumes
 from kspace_denoise.metrics import object_mask
 from kspace_denoise.scan import Images, Numpy
 from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.succession import Reports
 
 WHITE = 0.3
 """FA of the noisy scan from which on a voxel counts as white matter."""

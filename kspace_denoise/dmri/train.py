@@ -1,9 +1,7 @@
 """Train DDM2 on the very scan that it is to denoise: noise model, state matching, diffusion."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,51 +12,12 @@ from kspace_denoise.dmri.expected import expected
 from kspace_denoise.dmri.matched import levels_of, states_of
 from kspace_denoise.dmri.networks import diffusion_network, noise_network
 from kspace_denoise.dmri.prepare import Prepared, prepare
-from kspace_denoise.objectives import Loss, make_volume_method
+from kspace_denoise.objectives import make_volume_method
 from kspace_denoise.objectives.ddm2 import DDM2
 from kspace_denoise.objectives.noise_model import NoiseModel
 from kspace_denoise.scan import Images
 from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.trainer import Report, Trainer
-
-Reports = Callable[[str], Report]
-"""What follows the training of a network, by what it is called."""
-
-
-@dataclasses.dataclass
-class _Run:
-    """What all networks of a run have in common, and what each left behind."""
-
-    method: DDM2
-    config: TrainConfig
-    seed: int
-    device: str
-    checkpoint: Path | None
-    resume: bool
-    reports: Reports | None
-    records: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def trained(
-        self, name: str, network: nn.Module, objective: Loss[Any], data: Any, share: float
-    ) -> nn.Module:
-        """Train one network with a share of the whole, from its checkpoint if there is one."""
-        config = self.config.replace(objective={})  # what of it shapes this network is told apart
-        if config.steps is None:
-            part = config.replace(minutes=share * config.minutes)
-        else:
-            part = config.replace(steps=max(1, round(share * config.steps)))
-        kept = None if self.checkpoint is None else checkpoint_of(self.checkpoint, name)
-        trainer = Trainer(network, objective, data, part, self.seed, self.device, kept)
-        if self.resume and kept is not None and kept.exists():
-            trainer.resume()
-        network.load_state_dict(trainer.run(self.reports(name) if self.reports else None))
-        self.records[name] = {
-            **trainer.identity(),
-            "steps": trainer.progress.step,
-            "seconds": trainer.progress.seconds,
-            "losses": trainer.progress.losses,
-        }
-        return network
+from kspace_denoise.training.succession import Reports, Succession
 
 
 def train_volumes(
@@ -92,15 +51,17 @@ def train_volumes(
     if kept is not None and not resume:
         for old in kept.parent.glob(f"{kept.name}.b*"):  # of a run that this one takes the place of
             old.unlink()
-    run = _Run(settings, config, seed, device, kept, resume, reports)
+    run = Succession(config, seed, device, kept, resume, reports)
     total = sum(len(one.shell.volumes) for one in shells)
     shares = [len(one.shell.volumes) / total for one in shells]
     first = 1.0 if settings.diffusion == "none" else settings.share
-    told = [_first_stage(one, run, first * x) for one, x in zip(shells, shares, strict=True)]
+    told = [
+        _first_stage(one, settings, run, first * x) for one, x in zip(shells, shares, strict=True)
+    ]
     if settings.diffusion == "none":
         models = [one.model() for one in told]
     else:
-        models = _third_stage(told, [(1 - first) * share for share in shares], run)
+        models = _third_stage(told, settings, [(1 - first) * share for share in shares], run)
     record = {
         "version": kspace_denoise.__version__,
         "learnt_from": "nothing",
@@ -121,11 +82,6 @@ def _noise_from(images: Images, shells: list[Prepared], method: DDM2) -> str:
     return "mppca" if images.sigma is None else "given"
 
 
-def checkpoint_of(path: Path, name: str) -> Path:
-    """Return where the network of that name keeps its checkpoint."""
-    return path.with_name(f"{path.name}.{name.replace(' ', '-')}")
-
-
 @dataclasses.dataclass(frozen=True)
 class _Told:
     """A shell after its first stage: its noise model, what that tells, and how noisy slices are."""
@@ -142,9 +98,9 @@ class _Told:
         return ShellModel(known.shell.bval, known.told_from, self.noise_model, diffusion)
 
 
-def _first_stage(prepared: Prepared, run: _Run, share: float) -> _Told:
+def _first_stage(prepared: Prepared, method: DDM2, run: Succession, share: float) -> _Told:
     """Train the noise model of a shell."""
-    volumes, method = prepared.volumes, run.method
+    volumes = prepared.volumes
     network = noise_network(run.config, prepared.told_from, method.slab, run.seed)
     name = f"b{prepared.shell.bval:g} noise model"
     trained = run.trained(name, network, NoiseModel(), volumes, share)
@@ -153,7 +109,9 @@ def _first_stage(prepared: Prepared, run: _Run, share: float) -> _Told:
     return _Told(prepared, trained, told, states, levels_of(prepared, states, method))
 
 
-def _third_stage(told: list[_Told], shares: list[float], run: _Run) -> list[ShellModel]:
+def _third_stage(
+    told: list[_Told], method: DDM2, shares: list[float], run: Succession
+) -> list[ShellModel]:
     """Train the third stage of every shell.
 
     That of most volumes comes first; by default the others begin with its weights, as few volumes
@@ -163,11 +121,11 @@ def _third_stage(told: list[_Told], shares: list[float], run: _Run) -> list[Shel
     start = None
     for number in sorted(range(len(told)), key=lambda k: -shares[k]):
         one, share = told[number], shares[number]
-        network = diffusion_network(run.config, run.method, run.seed)
+        network = diffusion_network(run.config, method, run.seed)
         name = f"b{one.prepared.shell.bval:g} diffusion"
-        if run.method.diffusion == "shuffled":
+        if method.diffusion == "shuffled":
             data = shuffled.training_volumes(one.prepared.volumes, one.expected, one.states)
-            models[number] = one.model(run.trained(name, network, run.method, data, share))
+            models[number] = one.model(run.trained(name, network, method, data, share))
             continue
         if start is not None:
             network.load_state_dict(start)
