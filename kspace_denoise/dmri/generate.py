@@ -5,9 +5,10 @@ import math
 import numpy as np
 import torch
 
-from kspace_denoise.dmri.chain import even_levels, reverse_chain, schedule_levels
+from kspace_denoise.dmri.chain import even_levels, schedule_levels
 from kspace_denoise.dmri.denoiser import VolumeDenoiser
 from kspace_denoise.dmri.schedule import signal_left
+from kspace_denoise.reverse_chain import reverse_chain
 from kspace_denoise.scan import Numpy
 
 _PURE = 5.0

@@ -6,10 +6,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.dmri.chain import even_levels, reverse_chain, schedule_levels
+from kspace_denoise.dmri.chain import even_levels, schedule_levels
 from kspace_denoise.dmri.schedule import signal_left
 from kspace_denoise.dmri.volumes import Tick, Volumes, nothing
 from kspace_denoise.objectives.ddm2 import DDM2
+from kspace_denoise.reverse_chain import reverse_chain
 from kspace_denoise.symmetry import symmetric_mean
 from kspace_denoise.training.config import TrainConfig
 

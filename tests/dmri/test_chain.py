@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from kspace_denoise.dmri.chain import even_levels, reverse_chain, schedule_levels
+from kspace_denoise.dmri.chain import even_levels, schedule_levels
 from kspace_denoise.dmri.schedule import signal_left
+from kspace_denoise.reverse_chain import reverse_chain
 
 S = 0.7
 
