@@ -35,6 +35,8 @@ NEEDS = {
     "split-gibbs, dds and pigdm. What noise they hold is learnt as if it were image.",
     "gsure": "k-space, noisy and undersampled by masks that differ from slice to slice: such a "
     "prior too; or noisy complex images.",
+    "diffdenoise": "as blind-spot, of which a diffusion model makes images that a student learns; "
+    "takes three networks.",
     "ddm2": "the volumes of one diffusion scan, with b-values and directions; it is for that scan.",
 }
 """The methods that can be trained, and what each learns from, for the help."""

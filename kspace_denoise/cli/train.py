@@ -44,6 +44,7 @@ from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.train_volumes import of_volumes
 from kspace_denoise.cli.training_config import budget, config_of, start_of
 from kspace_denoise.cli.training_progress import (
+    kept_of,
     note_nothing_learnt,
     nothing_to_resume,
     resumable,
@@ -90,7 +91,8 @@ _DATA, _RUN = group(DATA), group("How long, and how")
 @_DATA("--stage", default="after-sense", show_default=True, help=" or ".join(STAGES) + ".")
 @click.option(
     "--domain",
-    help="Of c2s: image takes SENSE images for white; svd corrupts them with noise of their own "
+    help="Of c2s: image takes the noise of images for white; stationary corrupts them with noise "
+    "that is correlated as theirs is, measured where they are flat; svd with noise of their own "
     "covariance, component by component (several coils, undersampled).  [default: image]",
 )
 @_RUN(
@@ -175,7 +177,7 @@ def train(
     checkpoint, done = _checkpoint(out, resume)
     note(budget(config, device, done))
     with (
-        resumable(out, checkpoint.exists),
+        resumable(out, lambda: bool(kept_of(checkpoint))),
         torchrun(device) as processes,
         counter(len(sources), "images", "scan") as made,
     ):
@@ -196,6 +198,7 @@ def train(
             cache=cache,
             made=lambda count, _total: made.update(count - made.n),
             report=training_progress(f"{method} {stage}", done) if processes.first else None,
+            reports=training_progress if processes.first else None,
         )
     if not processes.first:
         return
@@ -217,7 +220,8 @@ def train(
 def _write(denoiser: Denoiser, out: Path, checkpoint: Path, anew: bool) -> None:
     """Write the denoiser, remove its checkpoint, and tell how training went."""
     denoiser.save(out)
-    checkpoint.unlink()
+    for kept in kept_of(checkpoint):
+        kept.unlink()
     if anew and not hasattr(denoiser.objective, "at"):  # whose losses cannot be compared
         note_nothing_learnt(denoiser.record["losses"], denoiser.config)
     click.echo(f"{out}: {_outcome(denoiser)}")
@@ -253,7 +257,7 @@ def _check(method: str, domain: str | None, stage: str, out: Path, cache: Path |
     """
     check_method(method)
     if domain not in (None, *DOMAINS):
-        raise click.UsageError(f"--domain {domain}: expected {' or '.join(DOMAINS)}")
+        raise click.UsageError(f"--domain {domain}: expected one of {', '.join(DOMAINS)}")
     if stage not in STAGES:
         raise click.UsageError(f"--stage {stage}: expected {' or '.join(STAGES)}")
     check_place(out)
@@ -268,9 +272,9 @@ def _checkpoint(out: Path, resume: bool) -> tuple[Path, int]:
         FileNotFoundError: if there is none to resume from.
     """
     checkpoint = out.with_name(out.name + ".checkpoint")
-    if resume and not checkpoint.exists():
+    if resume and not kept_of(checkpoint):
         raise nothing_to_resume(out)
-    return checkpoint, _steps_done(checkpoint) if resume else 0
+    return checkpoint, _steps_done(checkpoint) if resume and checkpoint.exists() else 0
 
 
 def _with_noises(

@@ -14,7 +14,12 @@ from kspace_denoise.cli.dwi_options import DwiFiles, dwi_options, dwi_training_o
 from kspace_denoise.cli.image_noise import Sigma
 from kspace_denoise.cli.options import together
 from kspace_denoise.cli.training_config import budget
-from kspace_denoise.cli.training_progress import nothing_to_resume, resumable, training_progress
+from kspace_denoise.cli.training_progress import (
+    kept_of,
+    nothing_to_resume,
+    resumable,
+    training_progress,
+)
 from kspace_denoise.dmri.prepare import prepare
 from kspace_denoise.dmri.shells import shells
 from kspace_denoise.dmri.train import train_volumes
@@ -85,10 +90,10 @@ def _train(method: str, files: DwiFiles, settings: dict[str, Any], options: dict
     config = _config(method, options, settings)
     images = _read(method, source, files, options["sigma"], config)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    if options["resume"] and not _kept(checkpoint):
+    if options["resume"] and not kept_of(checkpoint):
         raise nothing_to_resume(out)
     note(budget(config, options["device"], 0))
-    with resumable(out, lambda: bool(_kept(checkpoint))):
+    with resumable(out, lambda: bool(kept_of(checkpoint))):
         denoiser = train_volumes(
             method,
             images,
@@ -104,7 +109,7 @@ def _train(method: str, files: DwiFiles, settings: dict[str, Any], options: dict
         command_line(), inputs, seed=options["seed"], method=method, sigma_given=options["sigma"]
     )
     denoiser.save(out)
-    for path in _kept(checkpoint):
+    for path in kept_of(checkpoint):
         path.unlink()
     _tell(denoiser.record, out)
 
@@ -159,7 +164,3 @@ def _read(name: str, source: Path, files: DwiFiles, sigma: Sigma, config: TrainC
             "own, which stays in the result; with --phase it has next to none"
         )
     return images
-
-
-def _kept(checkpoint: Path) -> list[Path]:
-    return sorted(checkpoint.parent.glob(f"{checkpoint.name}.*"))

@@ -11,7 +11,7 @@ from kspace_denoise.objectives import make_objective
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.fitted import FOLLOWS
 from kspace_denoise.training.processes import announced, check_shares
-from kspace_denoise.training.train import check_svd
+from kspace_denoise.training.train import check_coloured
 
 
 def config_of(
@@ -34,8 +34,8 @@ def config_of(
     config = config if domain is None else config.replace(domain=domain)
     check_shares(config.parts, config.batch, announced())
     objective = make_objective(method, config.paper, **config.objective)
-    if config.domain == "svd":
-        check_svd(objective)
+    if config.domain != "image":
+        check_coloured(objective, config.domain)
     return config
 
 

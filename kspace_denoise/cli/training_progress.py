@@ -1,6 +1,7 @@
 """What a training run shows on stderr: a bar on a terminal, lines elsewhere, doubts at its end."""
 
 import contextlib
+import glob
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,11 @@ def resumable(out: Path, kept: Callable[[], bool]) -> Iterator[None]:
                 "with --resume goes on from there"
             )
         raise
+
+
+def kept_of(checkpoint: Path) -> list[Path]:
+    """Return the checkpoint of a run, and those of its networks where it trains several."""
+    return sorted(checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}*"))
 
 
 def nothing_to_resume(out: Path) -> FileNotFoundError:

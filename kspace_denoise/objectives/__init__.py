@@ -9,6 +9,7 @@ from kspace_denoise.objectives.blind_spot import BlindSpot
 from kspace_denoise.objectives.c2s import C2S
 from kspace_denoise.objectives.coil2coil import Coil2Coil
 from kspace_denoise.objectives.ddm2 import DDM2
+from kspace_denoise.objectives.diffdenoise import DiffDenoise
 from kspace_denoise.objectives.diffusion import Diffusion
 from kspace_denoise.objectives.gsure import GSURE
 from kspace_denoise.objectives.neighbor2neighbor import Neighbor2Neighbor
@@ -40,6 +41,7 @@ METHODS: dict[str, type[Objective[Any]]] = {
     "noise2score": Noise2Score,
     "diffusion": Diffusion,
     "gsure": GSURE,
+    "diffdenoise": DiffDenoise,
 }
 """Methods that can be trained, by the name that is used everywhere."""
 OF_VOLUMES: dict[str, type[DDM2]] = {"ddm2": DDM2}
@@ -116,6 +118,7 @@ __all__ = [
     "Batch",
     "BlindSpot",
     "Coil2Coil",
+    "DiffDenoise",
     "Diffusion",
     "Loss",
     "Neighbor2Neighbor",

@@ -33,7 +33,7 @@ class BlindSpot(OnePass):
     architecture: ClassVar[str] = "puca"
     """The network, unless another one is chosen."""
 
-    blind: ClassVar[bool] = True
+    needs_blind_network: ClassVar[bool] = True
     """It needs a network that does not see the pixel itself."""
 
     def __post_init__(self) -> None:

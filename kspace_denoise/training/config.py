@@ -9,7 +9,7 @@ from kspace_denoise.networks import NetworkConfig, UNetConfig, network_config
 from kspace_denoise.settings import check_choice, check_kinds, check_names
 from kspace_denoise.symmetry import SYMMETRIES
 
-Domain = Literal["image", "svd"]
+Domain = Literal["image", "stationary", "svd"]
 DOMAINS: tuple[str, ...] = get_args(Domain)
 
 
@@ -27,7 +27,8 @@ class TrainConfig:
     its size and the optimiser stay what they are here. `vst` stabilises the variance of magnitude
     images before the network sees them, and undoes that without bias behind it. `domain = "svd"`
     corrupts what the coils see of an image with noise of its own covariance, component by component
-    of the scan's singular value decomposition, where "image" takes SENSE images for white.
+    of the scan's singular value decomposition, where "image" takes SENSE images for white;
+    "stationary" corrupts images with noise that is correlated as theirs is where they are flat.
     On a CPU a batch is computed in `parts`, side by side where there are cores; the result does not
     depend on the cores. `compile` has torch compile the network, which takes minutes (and on a
     CPU a C++ compiler) before the first step and pays in runs of hours.

@@ -88,7 +88,7 @@ def _chosen(config: TrainConfig, objective: Objective[Any]) -> NetworkConfig:
     network = config.network
     if own is not None and network == UNetConfig():
         network = network_config({"architecture": own})
-    needed = getattr(objective, "blind", False)
+    needed = getattr(objective, "needs_blind_network", False)
     if needed and not isinstance(network, BlindConfig):
         blind = [name for name, (kind, _) in ARCHITECTURES.items() if issubclass(kind, BlindConfig)]
         raise ValueError(

@@ -129,6 +129,12 @@ class NoisyImages:
         coil maps were referred to, echo times and eddy currents, so there is nothing to learn in
         their difference.
         """
+        return self.drawn(count, patch, generator)[0]
+
+    def drawn(
+        self, count: int, patch: int, generator: torch.Generator
+    ) -> tuple[Batch, tuple[int, ...]]:
+        """Return the batch of `draw`, and by which symmetry each image was turned."""
         chosen = integers(len(self.images), count, generator)
         images = [self.images[i] for i in chosen]
         side = min(patch, *(min(image.shape) for image in images))
@@ -154,7 +160,7 @@ class NoisyImages:
             assert self.facts.contrast_scale is not None
             units = 1 / self.facts.contrast_scale[chosen]
             condition = rotate_phase(cut(self.conditions) * units[..., None, None], own)
-        return Batch(image, sigma, pair, condition)
+        return Batch(image, sigma, pair, condition), tuple(numbers)
 
 
 def _check_alike(complex_or_not: set[bool], counts: set[int], alone: set[bool]) -> None:

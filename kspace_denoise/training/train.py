@@ -10,6 +10,7 @@ import torch
 import kspace_denoise
 from kspace_denoise.contrasts import Source
 from kspace_denoise.denoiser import Denoiser, build_network
+from kspace_denoise.diffdenoise.teach import student_of
 from kspace_denoise.networks import (
     NetworkConfig,
     differentiate_twice,
@@ -19,6 +20,7 @@ from kspace_denoise.objectives import (
     GSURE,
     OF_VOLUMES,
     Coil2Coil,
+    DiffDenoise,
     Diffusion,
     Objective,
     make_objective,
@@ -35,6 +37,7 @@ from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_pixels, training_spectra
 from kspace_denoise.training.spectral_images import SpectralImages
+from kspace_denoise.training.stationary import StationaryImages
 from kspace_denoise.training.subjects import (
     Recipe,
     Subject,
@@ -42,6 +45,7 @@ from kspace_denoise.training.subjects import (
     gather,
     known_subjects,
 )
+from kspace_denoise.training.succession import Reports, Succession
 from kspace_denoise.training.trainer import Report, Trainer, TrainingData
 
 
@@ -63,6 +67,7 @@ def train(
     cache: str | Path | None = None,
     made: Made | None = None,
     report: Report | None = None,
+    reports: Reports | None = None,
 ) -> Denoiser:
     """Train a denoiser on scans of one or of many subjects.
 
@@ -79,6 +84,7 @@ def train(
     `calibration` and `regularisation` are those of the SENSE images, see `denoise`. In the folder
     `cache` these are kept, made once and then read where a batch is cut from them, so that memory
     does not grow with the scans; `made(done, all)` is called after every scan of which they were.
+    `report` follows the training; of a method of several networks `reports(name)` follows each.
 
     Raises:
         ValueError: if the method or stage does not exist, the scans cannot be trained on, targets
@@ -111,20 +117,21 @@ def train(
     if start is not None:
         _check_start(start, images.channels)
         network.load_state_dict(start.network.state_dict())
-    trainer = Trainer(
-        network,
-        objective,
-        images,
-        config,
-        seed,
-        device,
-        None if checkpoint is None else Path(checkpoint),
-    )
-    if resume:
+    kept = None if checkpoint is None else Path(checkpoint)
+    run = Succession(config, seed, device, kept, resume, reports)
+    learnt, length = images, config
+    before: dict[str, Any] = {}
+    if isinstance(objective, DiffDenoise):
+        assert isinstance(images, NoisyImages)
+        learnt, length, before = student_of(images, objective, run)
+        report = reports("student") if reports else report
+    trainer = Trainer(network, objective, learnt, length, seed, device, kept)
+    if resume and not (before and kept is not None and not kept.exists()):
         trainer.resume()
     network.load_state_dict(trainer.run(report))
     record: dict[str, Any] = {
         "version": kspace_denoise.__version__,
+        **before,
         **trainer.identity(),
         "learnt_from": "scans taken for clean" if from_clean else objective.pair,
         "contrasts": images.contrasts,
@@ -157,20 +164,23 @@ def _gathered(
             "a cache holds SENSE images, and this training (gsure, coil2coil, domain = 'svd') "
             "learns from k-space itself: leave it out"
         )
+    if domain != "image":
+        check_coloured(objective, domain)
     if not of_kspace:
         subjects = known_subjects(subjects, recipe)
         if isinstance(objective, Coil2Coil):
             return _gathered_coils(objective, subjects, recipe)
         if cache is not None:
-            return cached_images(subjects, recipe, cache, made)
-        return NoisyImages.from_examples(training_examples(subjects, recipe, made))
+            images = cached_images(subjects, recipe, cache, made)
+        else:
+            images = NoisyImages.from_examples(training_examples(subjects, recipe, made))
+        return StationaryImages.measured(images) if domain == "stationary" else images
     if recipe.stage != "after-sense" or recipe.vst or recipe.regularisation:
         raise ValueError(
             "this training learns from k-space itself: leave stage at 'after-sense', and vst and "
             "the penalty of SENSE out"
         )
     if domain == "svd":
-        check_svd(objective)
         return SpectralImages.collect(training_measurements(subjects, recipe.calibration))
     sources = [subject.source for subject in subjects]
     if all(isinstance(source, Images) for source in sources):
@@ -201,18 +211,18 @@ def _gathered_coils(objective: Coil2Coil, subjects: list[Subject], recipe: Recip
     return CoilImages.collect(training_coils(subjects, recipe), objective)
 
 
-def check_svd(objective: Objective[Any]) -> None:
-    """Refuse a method that cannot learn with `domain = "svd"`.
+def check_coloured(objective: Objective[Any], domain: Domain) -> None:
+    """Refuse a method that cannot learn with a domain other than "image".
 
     Raises:
         ValueError: naming what can.
     """
     if not isinstance(objective, C2S):
         raise ValueError(
-            "domain = 'svd' is for c2s, whose corruption it colours; gsure works in the singular "
-            "value decomposition by itself, and the other methods work on images"
+            f"domain = {domain!r} is for c2s, whose corruption it colours; gsure works in the "
+            "singular value decomposition by itself, and the other methods take noise for white"
         )
-    if objective.levels != "log-normal":
+    if domain == "svd" and objective.levels != "log-normal":
         raise ValueError(
             f"levels is {objective.levels!r}: with domain = 'svd' levels are shares of the noise, "
             "'log-normal'"
@@ -228,6 +238,8 @@ def _fit_to_data(
     fit = getattr(objective, "fit", None)
     if fit is None or isinstance(images, (SpectralImages, CoilImages)):
         return objective, config
+    if isinstance(images, StationaryImages):
+        images = images.images
     known = images.images if isinstance(images, NoisyImages) else images.largest_noise
     fitted: Objective[Any] = fit(known)
     before = dataclasses.asdict(objective)

@@ -25,8 +25,9 @@ from kspace_denoise.training.parts import Parts, mixed_seed
 from kspace_denoise.training.processes import check_alike, check_shares, joined, told_by_first
 from kspace_denoise.training.spectra import Spectra
 from kspace_denoise.training.spectral_images import SpectralImages
+from kspace_denoise.training.stationary import StationaryImages
 
-TrainingData = NoisyImages | CoilImages | Spectra | Measurements | SpectralImages
+TrainingData = NoisyImages | StationaryImages | CoilImages | Spectra | Measurements | SpectralImages
 
 STEPS_TO_PLAN = 10
 """Where minutes are given, the number of steps is planned anew after every so many."""

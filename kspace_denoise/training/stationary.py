@@ -1,0 +1,64 @@
+"""Images whose noise is correlated from pixel to pixel, the same all over."""
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kspace_denoise.objectives.stationary_batch import StationaryBatch
+from kspace_denoise.recon.noise_correlation import noise_correlation
+from kspace_denoise.training.facts import checksum
+from kspace_denoise.training.images import NoisyImages
+
+_LOOKED_AT = 32
+"""Images, that the correlation is measured on: more tell no more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StationaryImages:
+    """Images, and how their noise is correlated, `(2 reach + 1, 2 reach + 1)`."""
+
+    images: NoisyImages
+    correlation: Tensor
+
+    @classmethod
+    def measured(cls, images: NoisyImages) -> "StationaryImages":
+        """Measure the correlation where the images are flat.
+
+        Raises:
+            ValueError: as `noise_correlation`.
+        """
+        return cls(images, measured_correlation(images))
+
+    @property
+    def channels(self) -> int:
+        """2 for complex images, 1 for magnitudes."""
+        return self.images.channels
+
+    @property
+    def contrasts(self) -> int:
+        """How many other contrasts each slice comes with."""
+        return self.images.contrasts
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these images from others, ready for JSON."""
+        return {**self.images.identity(), "correlation": checksum((self.correlation,))}
+
+    def draw(self, count: int, patch: int, generator: torch.Generator) -> StationaryBatch:
+        """Draw crops as `NoisyImages.draw`, with noise that is turned as they are."""
+        batch, numbers = self.images.drawn(count, patch, generator)
+        return StationaryBatch(**vars(batch), correlation=self.correlation, numbers=numbers)
+
+
+def measured_correlation(images: NoisyImages) -> Tensor:
+    """Return how the noise of images is correlated; those of one size are looked at together.
+
+    Raises:
+        ValueError: as `noise_correlation`.
+    """
+    sizes = [tuple(image.shape) for image in images.images]
+    largest = max(set(sizes), key=lambda size: size[0] * size[1] * sizes.count(size))
+    alike = [x for x, size in zip(images.images, sizes, strict=True) if size == largest]
+    found = noise_correlation(torch.stack(alike[:_LOOKED_AT]).numpy())
+    return torch.from_numpy(found).float()
