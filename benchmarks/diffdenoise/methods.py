@@ -1,0 +1,55 @@
+"""All methods by name: each takes a case and returns the test images without noise."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import kspace_denoise as kd
+from benchmarks.diffdenoise.case import Case, Numpy
+from kspace_denoise.classical import CLASSICAL
+from kspace_denoise.networks import NAFNetConfig, network_config
+
+STEPS = 1000
+Run: TypeAlias = Callable[[Case], Numpy]
+
+
+def config(**changes: Any) -> kd.TrainConfig:
+    """Return the training that all methods have."""
+    return kd.TrainConfig(steps=STEPS, batch=4, patch=64, parts=1).replace(**changes)
+
+
+def trained(method: str, network: dict[str, Any] | None = None, **changes: Any) -> Run:
+    """Return a method with some settings; blind networks get the hole of the noise."""
+
+    def run(given: Case) -> Numpy:
+        chosen = dict(network or {})
+        if chosen.pop("blind", False):
+            chosen["hole"] = given.hole
+        used = config(**changes)
+        if chosen:
+            used = used.replace(network=network_config(chosen))
+        targets = given.train_truth if method == "supervised" else None
+        denoiser = kd.train(method, given.train, config=used, targets=targets)
+        return kd.denoise(given.test, denoiser).image
+
+    return run
+
+
+def bm3d(given: Case) -> Numpy:
+    """Return BM3D of noise that is taken for white."""
+    return kd.denoise(given.test, CLASSICAL["bm3d"]()).image
+
+
+METHODS: dict[str, Run] = {
+    "noisy": lambda given: given.test.data,
+    "bm3d": bm3d,
+    "supervised": trained("supervised"),
+    "supervised-nafnet": trained("supervised", {"architecture": NAFNetConfig.architecture}),
+    "noise2self": trained("noise2self"),
+    "neighbor2neighbor": trained("neighbor2neighbor"),
+    "half-plane": trained("blind-spot", {"architecture": "half-plane", "width": 16, "blind": True}),
+    "puca": trained("blind-spot", {"architecture": "puca", "blind": True}),
+    "puca-pooling": trained("blind-spot", {"architecture": "puca", "pooling": True, "blind": True}),
+    "lg-bpn": trained("blind-spot", {"architecture": "lg-bpn", "blind": True}),
+    "c2s": trained("c2s"),
+    "c2s-stationary": trained("c2s", domain="stationary"),
+}

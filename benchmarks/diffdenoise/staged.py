@@ -1,0 +1,118 @@
+"""DiffDenoise stage by stage: the condition, the sampler with its controls, the student."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import kspace_denoise as kd
+from benchmarks.diffdenoise.case import Case, Numpy
+from benchmarks.diffdenoise.methods import STEPS, config
+from kspace_denoise.denoiser import build_network
+from kspace_denoise.diffdenoise.sampler import sampled, starts
+from kspace_denoise.diffdenoise.teach import Lesson, each, taught
+from kspace_denoise.networks import NAFNetConfig
+from kspace_denoise.objectives import DiffDenoise, make_objective
+from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.succession import Succession
+from kspace_denoise.training.trainer import Trainer
+
+EACH = STEPS
+"""Steps of every network: a comparison of parts, not of equal time."""
+MODES: dict[str, dict[str, Any]] = {
+    "paper": {"paper": True},
+    "image": {"variable": "image"},
+    "residual": {"variable": "residual"},
+}
+CONTROLS: tuple[tuple[str, str, int, int], ...] = (
+    ("pair", "symmetric", 2, 10),
+    ("zero", "zero", 1, 10),
+    ("one", "independent", 1, 10),
+    ("two", "independent", 2, 10),
+    ("eight", "independent", 8, 10),
+    ("pair, 3 steps", "symmetric", 2, 3),
+    ("pair, 50 steps", "symmetric", 2, 50),
+    ("zero, 3 steps", "zero", 1, 3),
+    ("zero, 50 steps", "zero", 1, 50),
+    ("one, 3 steps", "independent", 1, 3),
+    ("one, 50 steps", "independent", 1, 50),
+)
+"""Name, start, runs and steps."""
+
+
+class Part(NamedTuple):
+    """What a part of the method makes of the test images, and how long that and learning took."""
+
+    name: str
+    image: Numpy
+    seconds: float
+    learnt_in: float | None = None
+
+
+def parts(given: Case, mode: str, iterations: int = 1) -> Iterator[Part]:
+    """Yield what the blind network says, every control, and the student."""
+    settings = {"hole": given.hole, "blind": blind_of(given), **MODES[mode]}
+    share = 1 / (1 + 2 * iterations)
+    settings |= {"blind_share": share, "diffusion_share": iterations * share}
+    paper = settings.pop("paper", False)
+    method = make_objective("diffdenoise", paper, iterations=iterations, **settings)
+    assert isinstance(method, DiffDenoise)
+    student = NAFNetConfig(channels=1, direct=paper, phase_width=0.0)
+    used = config(steps=EACH * (1 + 2 * iterations), network=student, paper=paper)
+    run = Succession(used, 0, "cpu", None, False, None)
+    data = in_unit(given.train)
+    lesson = taught(data, method, given.hole, run)
+    test = in_unit(given.test)
+    if mode == "residual" and iterations == 1:
+        yield _timed("condition", test, given, lesson.blind, lesson.blind)
+    told = each(test, lesson.blind, lesson.blind, "cpu")
+    if iterations == 1:
+        yield from _controls(lesson, test, told, given)
+    network = build_network(student, 1)
+    trainer = Trainer(network, method, lesson.images, run.part(share))
+    network.load_state_dict(trainer.run())
+    done = _timed("student", test, given, network, network)
+    yield done._replace(learnt_in=trainer.progress.seconds)
+
+
+def blind_of(given: Case) -> str:
+    """Return the paper's condition network."""
+    return "lg-bpn" if given.hole > 1 else "puca"
+
+
+def in_unit(images: kd.Images) -> NoisyImages:
+    """Return images over their noise."""
+    assert isinstance(images.sigma, float)
+    return NoisyImages.from_arrays(list(images.data / images.sigma))
+
+
+def _controls(
+    lesson: Lesson, test: NoisyImages, told: tuple[Tensor, ...], given: Case
+) -> Iterator[Part]:
+    for name, kind, runs, steps in CONTROLS:
+        generator = torch.Generator().manual_seed(1)
+
+        def draw(
+            x: Tensor, _: Tensor, kind: Any = kind, runs: int = runs, steps: int = steps
+        ) -> Tensor:
+            noise = starts(kind, runs, x, generator)  # noqa: B023
+            return sampled(lesson.diffusion, lesson.model, x, noise, steps)
+
+        yield _timed(name, test, given, draw, lesson.diffusion, told)
+
+
+def _timed(
+    name: str,
+    test: NoisyImages,
+    given: Case,
+    ask: Callable[[Tensor, Tensor], Tensor],
+    network: nn.Module,
+    of: tuple[Tensor, ...] | None = None,
+) -> Part:
+    started = time.perf_counter()
+    found = each(test, ask, network, "cpu", of)
+    seconds = (time.perf_counter() - started) / len(found)
+    assert isinstance(given.test.sigma, float)
+    return Part(name, torch.stack(found).numpy() * given.test.sigma, seconds)
