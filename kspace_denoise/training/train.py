@@ -47,6 +47,7 @@ from kspace_denoise.training.subjects import (
 )
 from kspace_denoise.training.succession import Reports, Succession
 from kspace_denoise.training.trainer import Report, Trainer, TrainingData
+from kspace_denoise.training.whiteness import warn_if_coloured
 
 
 def train(
@@ -107,6 +108,8 @@ def train(
     config = fitted(config, objective, start, len(subjects[0].contrasts) + shown)
     folder = None if cache is None else Path(cache)
     images = _gathered(objective, subjects, recipe, config.domain, folder, made)
+    if isinstance(images, NoisyImages):
+        warn_if_coloured(method, images)
     if isinstance(objective, GSURE) and config.symmetries is None:
         config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)
