@@ -11,11 +11,13 @@ import kspace_denoise as kd
 from benchmarks.diffdenoise.case import Case, Numpy
 from benchmarks.diffdenoise.methods import STEPS, config
 from kspace_denoise.denoiser import build_network
+from kspace_denoise.diffdenoise.conditions import each
 from kspace_denoise.diffdenoise.sampler import sampled, starts
-from kspace_denoise.diffdenoise.teach import Lesson, each, taught
+from kspace_denoise.diffdenoise.teach import Lesson, taught
 from kspace_denoise.networks import NAFNetConfig
 from kspace_denoise.objectives import DiffDenoise, make_objective
 from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.stationary import measured_correlation
 from kspace_denoise.training.succession import Succession
 from kspace_denoise.training.trainer import Trainer
 
@@ -63,7 +65,8 @@ def parts(given: Case, mode: str, iterations: int = 1) -> Iterator[Part]:
     used = config(steps=EACH * (1 + 2 * iterations), network=student, paper=paper)
     run = Succession(used, 0, "cpu", None, False, None)
     data = in_unit(given.train)
-    lesson = taught(data, method, given.hole, run)
+    correlation = measured_correlation(data)
+    lesson = taught(data, method, given.hole, correlation, run)
     test = in_unit(given.test)
     if mode == "residual" and iterations == 1:
         yield _timed("condition", test, given, lesson.blind, lesson.blind)

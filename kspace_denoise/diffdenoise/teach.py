@@ -5,28 +5,26 @@ import dataclasses
 import glob
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from kspace_denoise.denoiser import build_network
+from kspace_denoise.diffdenoise.conditions import check_blind, each, residual_scale
+from kspace_denoise.diffdenoise.monitor import Monitor, Probe, Seen
 from kspace_denoise.diffdenoise.sampler import sampled, starts
-from kspace_denoise.networks import NetworkConfig, UNetConfig, leak, network_config
+from kspace_denoise.networks import NetworkConfig, UNetConfig, network_config
 from kspace_denoise.objectives.blind_spot import BlindSpot
 from kspace_denoise.objectives.conditional_diffusion import ConditionalDiffusion
 from kspace_denoise.objectives.diffdenoise import DiffDenoise
-from kspace_denoise.recon.noise_correlation import REACH, correlation_reach
+from kspace_denoise.recon.noise_correlation import correlation_reach
 from kspace_denoise.training.checkpoint import differences, read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.processes import joined
 from kspace_denoise.training.stationary import measured_correlation
 from kspace_denoise.training.succession import Succession
-
-_LEAK, _LEAK_SIDE = 0.01, 64
-OfImage = Callable[[Tensor, Tensor], Tensor]
-"""What becomes of images `(1, y, x)` of noise levels `(1,)`, both in the unit of training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +35,17 @@ class Lesson:
     blind: nn.Module
     diffusion: nn.Module
     model: ConditionalDiffusion
+    seen: list[Seen]
+    """How much of the noise came back, in the course of the diffusion model's training."""
+
+
+class _Task(NamedTuple):
+    """What the stages have in common."""
+
+    images: NoisyImages
+    method: DiffDenoise
+    correlation: Tensor
+    run: Succession
 
 
 def student_of(
@@ -50,61 +59,99 @@ def student_of(
     """
     if images.conditions is not None:
         raise ValueError("diffdenoise looks at the noisy image alone: leave other contrasts out")
-    found: dict[str, Any] = {}
     if run.checkpoint is not None and not run.resume and joined().first:
         for old in run.checkpoint.parent.glob(f"{glob.escape(run.checkpoint.name)}.*"):
             old.unlink()  # of a run that this one takes the place of
-    hole = method.hole
-    if hole is None:
-        correlation = measured_correlation(images).numpy()
-        hole = 2 * correlation_reach(correlation) + 1
-        found["correlation"] = [round(float(x), 3) for x in correlation[REACH, REACH : REACH + 5]]
-    lesson = taught(images, method, hole, run)
-    records = {"hole": hole, **found, "networks": run.records}
+    correlation = _correlation(images, method)
+    hole = method.hole or 2 * correlation_reach(correlation.numpy()) + 1
+    lesson = taught(images, method, hole, correlation, run)
+    middle = len(correlation) // 2
+    records = {
+        "hole": hole,
+        "correlation": [round(float(x), 3) for x in correlation[middle, middle : middle + 5]],
+        "noise_share": [one._asdict() for one in lesson.seen],
+        "networks": run.records,
+    }
     return lesson.images, run.part(method.student_share / method.iterations), records
 
 
-def taught(images: NoisyImages, method: DiffDenoise, hole: int, run: Succession) -> Lesson:
+def _correlation(images: NoisyImages, method: DiffDenoise) -> Tensor:
+    """Return how the noise is correlated; white where the hole is given and nothing can be told."""
+    try:
+        return measured_correlation(images)
+    except ValueError:
+        if method.hole is None:
+            raise
+        return torch.ones(1, 1)
+
+
+def taught(
+    images: NoisyImages, method: DiffDenoise, hole: int, correlation: Tensor, run: Succession
+) -> Lesson:
     """Train the blind network and the diffusion model, and draw what the student learns from.
 
     With several iterations all but the last student are trained, too.
     """
-    paper, student = run.config.paper, run.config.network
     blind = build_network(_blind_config(method, hole), images.channels, run.seed)
-    error = BlindSpot.paper() if paper else BlindSpot()
+    error = BlindSpot.paper() if run.config.paper else BlindSpot()
     run.trained("blind network", blind, error, images, method.blind_share)
     check_blind(blind, images.channels, hole)
-    condition = each(images, blind, blind, run.device)
-    rest = method.student_share / method.iterations
-    for iteration in range(1, method.iterations + 1):
-        last = iteration == method.iterations
-        lesson = _drawn(images, condition, blind, method, run, "" if last else f" {iteration}")
-        if last:
-            return lesson
-        network = build_network(student, images.channels, run.seed)
-        run.trained(f"student {iteration}", network, method, lesson.images, rest)
-        condition = each(images, network, network, run.device)
-    raise AssertionError("there is at least one iteration")
+    task, tell = _Task(images, method, correlation, run), blind
+    for iteration in range(1, method.iterations):
+        number = f" {iteration}"
+        lesson = _drawn(task, tell, blind, number)
+        tell = build_network(run.config.network, images.channels, run.seed)
+        share = method.student_share / method.iterations
+        run.trained(f"student{number}", tell, method, lesson.images, share)
+    return _drawn(task, tell, blind, "")
 
 
-def _drawn(
-    images: NoisyImages,
-    condition: tuple[Tensor, ...],
-    blind: nn.Module,
-    method: DiffDenoise,
-    run: Succession,
-    number: str,
-) -> Lesson:
-    """Train the diffusion model of noisy images given a condition, and draw an image of each."""
-    conditioned = dataclasses.replace(images, pairs=condition, known=None)
+def _drawn(task: _Task, tell: nn.Module, blind: nn.Module, number: str) -> Lesson:
+    """Train the diffusion model given what `tell` says of images, and draw an image of each."""
+    images, method, _, run = task
+    told = each(images, tell, tell, run.device)
+    conditioned = dataclasses.replace(images, pairs=told, known=None)
     model = method.model(residual_scale(conditioned))
     config = UNetConfig(contrasts=1, direct=method.of_noise, phase_width=0.0)
     network = build_network(config, images.channels, run.seed)
+    monitor = _monitor(task, tell, network, model, number)
     share = method.diffusion_share / method.iterations
-    run.trained(f"diffusion{number}", network, model, conditioned, share)
-    kept = run.kept(f"drawn{number}")
-    drawn = draw(conditioned, network, model, method, run, kept)
-    return Lesson(dataclasses.replace(images, pairs=drawn, known=None), blind, network, model)
+    run.trained(f"diffusion{number}", network, model, conditioned, share, monitor.watch)
+    if method.stop_early and monitor.best:
+        network.load_state_dict(monitor.best)
+    drawn = draw(conditioned, network, model, method, run, run.kept(f"drawn{number}"))
+    lessons = dataclasses.replace(images, pairs=drawn, known=None)
+    return Lesson(lessons, blind, network, model, monitor.seen)
+
+
+def _monitor(
+    task: _Task, tell: nn.Module, network: nn.Module, model: ConditionalDiffusion, number: str
+) -> Monitor:
+    """Return what looks at the training, by a start from 0, of a copy of the network."""
+    images, method, correlation, run = task
+    other = copy.deepcopy(network).eval().to(run.device)
+
+    def told(x: Tensor, level: Tensor) -> Tensor:
+        with torch.no_grad():
+            answer: Tensor = tell(x.to(run.device), level.to(run.device))
+        return answer.cpu()
+
+    def draw_with(weights: dict[str, Tensor]) -> Callable[[Tensor], Tensor]:
+        other.load_state_dict(weights)
+
+        def drawn(condition: Tensor) -> Tensor:
+            condition = condition.to(run.device)
+            nothing = torch.zeros_like(condition)[None]
+            with torch.no_grad():
+                return sampled(other, model, condition, nothing, method.steps).cpu()
+
+        return drawn
+
+    probe = Probe.of(images, correlation, told, run.seed)
+    monitor = Monitor(probe, draw_with, run.kept(f"diffusion{number}.best"))
+    if run.resume:
+        monitor.resume()
+    return monitor
 
 
 def draw(
@@ -136,60 +183,6 @@ def draw(
     if kept is not None and joined().first:
         write_tensors(kept, {f"image{i}": image for i, image in enumerate(drawn)}, identity)
     return drawn
-
-
-def residual_scale(conditioned: NoisyImages) -> float:
-    """Return the root mean square of image - condition over that of the image, over all images."""
-    assert conditioned.pairs is not None
-    shares = [
-        float((image - told).abs().square().mean() / image.abs().square().mean())
-        for image, told in zip(conditioned.images, conditioned.pairs, strict=True)
-    ]
-    return float((sum(shares) / len(shares)) ** 0.5)
-
-
-def each(
-    images: NoisyImages,
-    of_image: OfImage,
-    network: nn.Module,
-    device: str,
-    of: tuple[Tensor, ...] | None = None,
-) -> tuple[Tensor, ...]:
-    """Return what becomes of each image, or of what stands beside it, in the unit of the image."""
-    network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    found = []
-    with torch.no_grad():
-        for image, scale in zip(of or images.images, images.facts.scale, strict=True):
-            level = (1 / scale)[None].to(device)
-            clean = of_image((image / scale)[None].to(device), level)
-            found.append((clean[0] * scale.to(device)).cpu())
-    return tuple(found)
-
-
-def check_blind(network: nn.Module, channels: int, hole: int) -> None:
-    """Refuse a condition network whose pixels follow themselves: what it tells holds their noise.
-
-    Raises:
-        ValueError: telling how much, if it is more than a hundredth of the largest slope.
-    """
-    exact = copy.deepcopy(network).double().cpu()
-    shape = (1, channels, _LEAK_SIDE, _LEAK_SIDE)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    level = torch.ones(1, dtype=torch.float64)
-
-    def told(x: Tensor) -> Tensor:
-        if channels == 1:
-            return torch.as_tensor(exact(x[:, 0], level))[:, None]
-        image = torch.view_as_complex(x.movedim(1, -1).contiguous())
-        return torch.view_as_real(exact(image, level)).movedim(-1, 1)
-
-    found = leak(told, noise, hole, count=4)
-    if found > _LEAK:
-        raise ValueError(
-            f"of the condition network a pixel follows itself by {found:.2g} of the largest slope, "
-            f"expected {_LEAK:g} or less: it brings the noise back that the diffusion model is to "
-            "take off; take another network"
-        )
 
 
 def _blind_config(method: DiffDenoise, hole: int) -> NetworkConfig:

@@ -36,6 +36,8 @@ class DiffDenoise(OnePass):
        4. A student learns that from the noisy image, in one pass: the denoiser. With more
        `iterations` the student's image takes the place of x_c, and all but the first begins again.
 
+    With `stop_early` the diffusion model is taken as it was when the estimated error of what it
+    draws was least, of ten looks on the way: the longer it trains, the more noise it brings back.
     The training is shared: `blind_share` and `diffusion_share` of it, the rest for the student.
     """
 
@@ -51,6 +53,7 @@ class DiffDenoise(OnePass):
     iterations: int = 1
     blind_share: float = 0.3
     diffusion_share: float = 0.4
+    stop_early: bool = True
 
     pair: ClassVar[Pair] = "nothing"
 
@@ -79,7 +82,7 @@ class DiffDenoise(OnePass):
         model = ConditionalDiffusion.paper()
         return cls(
             variable=model.variable, error=model.error, of_noise=model.of_noise,
-            schedule=model.schedule, start="symmetric", runs=2,
+            schedule=model.schedule, start="symmetric", runs=2, stop_early=False,
         )  # fmt: skip
 
     @property

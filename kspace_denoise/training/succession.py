@@ -9,7 +9,7 @@ from torch import nn
 
 from kspace_denoise.objectives import Loss
 from kspace_denoise.training.config import TrainConfig
-from kspace_denoise.training.trainer import Report, Trainer
+from kspace_denoise.training.trainer import Progress, Report, Trainer
 
 Reports = Callable[[str], Report]
 """What follows the training of a network, by what it is called."""
@@ -28,15 +28,32 @@ class Succession:
     records: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def trained(
-        self, name: str, network: nn.Module, objective: Loss[Any], data: Any, share: float
+        self,
+        name: str,
+        network: nn.Module,
+        objective: Loss[Any],
+        data: Any,
+        share: float,
+        watch: Callable[[Trainer], None] | None = None,
     ) -> nn.Module:
-        """Train one network with a share of the whole, from its checkpoint if there is one."""
+        """Train one network with a share of the whole, from its checkpoint if there is one.
+
+        `watch` is called with the trainer after every ten steps.
+        """
         trainer = Trainer(
             network, objective, data, self.part(share), self.seed, self.device, self.kept(name)
         )
         if self.resume and trainer.checkpoint is not None and trainer.checkpoint.exists():
             trainer.resume()
-        network.load_state_dict(trainer.run(self.reports(name) if self.reports else None))
+        follow = self.reports(name) if self.reports else None
+
+        def report(progress: Progress) -> None:
+            if watch is not None:
+                watch(trainer)
+            if follow is not None:
+                follow(progress)
+
+        network.load_state_dict(trainer.run(report))
         self.records[name] = {
             **trainer.identity(),
             "steps": trainer.progress.step,

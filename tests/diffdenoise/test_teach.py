@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import kspace_denoise as kd
 from kspace_denoise.denoiser import build_network
-from kspace_denoise.diffdenoise.teach import check_blind, each, residual_scale
+from kspace_denoise.diffdenoise.conditions import check_blind, each, residual_scale
 from kspace_denoise.networks import NAFNetConfig, PUCAConfig
 from kspace_denoise.objectives import DiffDenoise
 from kspace_denoise.training.images import Example, NoisyImages
@@ -120,7 +120,8 @@ def test_what_cannot_be_is_refused() -> None:
 def test_the_files_of_another_run_are_refused_or_swept_away(tmp_path: Path) -> None:
     path = tmp_path / "run"
     train(checkpoint=path)
-    names = {"run", "run.blind-network", "run.diffusion", "run.drawn"}
+    stages = ("blind-network", "diffusion", "diffusion.best", "drawn")
+    names = {"run", *(f"run.{stage}" for stage in stages)}
     assert {file.name for file in tmp_path.iterdir()} == names
     with pytest.raises(ValueError, match="belongs to another run"):
         train(checkpoint=path, resume=True, seed=1)
