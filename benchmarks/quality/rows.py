@@ -73,6 +73,46 @@ table(
     ],
 )
 table(
+    "correlated",
+    "Noise that neighbouring pixels share",
+    [
+        "noisy",
+        "bm3d",
+        "noise2self",
+        "neighbor2neighbor",
+        *(
+            Row(
+                f"blind-{name}",
+                "blind-spot",
+                f"blind-spot network, {title}, hole of {hole}",
+                network={"architecture": name, "hole": hole, **more},
+            )
+            for name, title, hole, more in (
+                ("puca", "PUCA", 1, {}),
+                ("lg-bpn", "LG-BPN", 5, {}),
+                ("half-plane", "half-plane", 3, {"width": 16}),
+            )
+        ),
+        Row("diffdenoise", "diffdenoise", "DiffDenoise", network={"architecture": "nafnet"}),
+        Row(
+            "diffdenoise-paper",
+            "diffdenoise",
+            "DiffDenoise, paper's mode",
+            paper=True,
+            network={"architecture": "nafnet"},
+        ),
+        "c2s",
+        Row(
+            "c2s-stationary",
+            "c2s",
+            "Corruption2Self, noise correlated as measured",
+            config={"domain": "stationary"},
+        ),
+        "noise2noise",
+        "supervised",
+    ],
+)
+table(
     "levels-weights",
     "How noise levels are drawn, and what they weigh",
     [
