@@ -20,7 +20,7 @@ from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.trainer import Trainer
 
-_IMAGES, _SIDE, _CHECKS = 4, 128, 10
+_IMAGES, _SIDE, _CHECKS = 2, 128, 10
 _STEP = 0.1  # of a central difference, over the noise level
 
 Tell = Callable[[Tensor, Tensor], Tensor]
