@@ -34,7 +34,8 @@ def resumable(out: Path, kept: Callable[[], bool]) -> Iterator[None]:
 
 def kept_of(checkpoint: Path) -> list[Path]:
     """Return the checkpoint of a run, and those of its networks where it trains several."""
-    return sorted(checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}*"))
+    stages = checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.*")
+    return [*([checkpoint] if checkpoint.exists() else []), *sorted(stages)]
 
 
 def nothing_to_resume(out: Path) -> FileNotFoundError:

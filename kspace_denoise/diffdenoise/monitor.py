@@ -17,10 +17,12 @@ from torch import Tensor
 
 from kspace_denoise.objectives.stationary_batch import StationaryBatch
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
+from kspace_denoise.training.facts import Facts
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.trainer import Trainer
 
 _IMAGES, _SIDE, _CHECKS = 2, 128, 10
+_ENOUGH = 10
 _STEP = 0.1  # of a central difference, over the noise level
 
 Tell = Callable[[Tensor, Tensor], Tensor]
@@ -36,7 +38,10 @@ class Seen(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Noisy images in their unit with noise added along `direction` and against it."""
+    """Noisy images in SNR units with noise added along `direction` and against it.
+
+    Of blank pixels, which hold no noise, `direction` is 0.
+    """
 
     images: Tensor
     direction: Tensor
@@ -48,13 +53,13 @@ class Probe:
     @classmethod
     def of(cls, images: NoisyImages, correlation: Tensor, tell: Tell, seed: int) -> "Probe":
         """Take the middle of some images of one size, and ask the condition network."""
+        alike = chosen(images)
         size = images.images[0].shape
-        alike = [i for i, image in enumerate(images.images) if image.shape == size][:_IMAGES]
         side = [slice(max(0, (n - _SIDE) // 2), (n + _SIDE) // 2) for n in size]
         scale = images.facts.scale[alike]
         cut = torch.stack([images.images[i][side[0], side[1]] for i in alike])
         noise = StationaryBatch(
-            torch.ones_like(cut), torch.ones(len(cut)), correlation=correlation,
+            cut, torch.ones(len(cut)), correlation=correlation,
             numbers=(0,) * len(cut),
         ).noise(torch.Generator().manual_seed(seed))  # fmt: skip
         levels, unit = 1 / scale, scale[:, None, None]
@@ -70,8 +75,36 @@ class Probe:
         share = float((self.direction.conj() * slope).real.sum())
         share /= float(self.direction.abs().square().sum())
         parts = 2 if self.images.is_complex() else 1
-        left = ((ahead + behind) / 2 - self.images).abs().square().mean() / parts
-        return Seen(step, share, float(left) - 1 + 2 * share)
+        left = ((ahead + behind) / 2 - self.images)[self.direction != 0].abs().square().mean()
+        return Seen(step, share, float(left) / parts - 1 + 2 * share)
+
+
+def chosen(images: NoisyImages) -> list[int]:
+    """Return which images are looked at: the first of one size."""
+    size = images.images[0].shape
+    return [i for i, image in enumerate(images.images) if image.shape == size][:_IMAGES]
+
+
+def unseen(images: NoisyImages) -> NoisyImages:
+    """Return the images without those that are looked at, where there are enough of them.
+
+    Networks may learn by heart what they are trained on; the estimate of the error takes for
+    granted that they have not. Of fewer than ten images all are returned.
+    """
+    if len(images.images) < _ENOUGH:
+        return images
+    looked_at = set(chosen(images))
+    left = [i for i in range(len(images.images)) if i not in looked_at]
+
+    def of(tensors: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
+        return None if tensors is None else tuple(tensors[i] for i in left)
+
+    facts = images.facts
+    sums = {name: values[left] for name, values in facts.sums.items()}
+    kept = Facts(facts.scale[left], None, sums)
+    own = of(images.images)
+    assert own is not None
+    return NoisyImages(own, of(images.pairs), None, kept)
 
 
 @dataclasses.dataclass
@@ -94,6 +127,9 @@ class Monitor:
     def watch(self, trainer: Trainer) -> None:
         """Look where another tenth of the training is over."""
         done, steps = trainer.progress.step, trainer.progress.steps
+        if self.seen and self.seen[-1].step > done:  # of a run that went on from before that
+            self.seen = [one for one in self.seen if one.step <= done]
+            self.best = {}
         if not steps or done * _CHECKS < (len(self.seen) + 1) * steps:
             return
         now = self.probe.look(self.draw_with(trainer.average), done)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kspace_denoise.denoiser import build_network
 from kspace_denoise.diffdenoise.conditions import check_blind, each, residual_scale
-from kspace_denoise.diffdenoise.monitor import Monitor, Probe, Seen
+from kspace_denoise.diffdenoise.monitor import Monitor, Probe, Seen, unseen
 from kspace_denoise.diffdenoise.sampler import sampled, starts
 from kspace_denoise.networks import NetworkConfig, UNetConfig, network_config
 from kspace_denoise.objectives.blind_spot import BlindSpot
@@ -44,7 +44,7 @@ class _Task(NamedTuple):
 
     images: NoisyImages
     method: DiffDenoise
-    correlation: Tensor
+    correlation: Tensor | None
     run: Succession
 
 
@@ -59,34 +59,53 @@ def student_of(
     """
     if images.conditions is not None:
         raise ValueError("diffdenoise looks at the noisy image alone: leave other contrasts out")
-    if run.checkpoint is not None and not run.resume and joined().first:
-        for old in run.checkpoint.parent.glob(f"{glob.escape(run.checkpoint.name)}.*"):
-            old.unlink()  # of a run that this one takes the place of
+    if joined().total > 1:
+        raise ValueError("diffdenoise trains and draws in one process: leave torchrun out")
+    if run.checkpoint is not None and not run.resume:
+        _sweep(run.checkpoint)
     correlation = _correlation(images, method)
-    hole = method.hole or 2 * correlation_reach(correlation.numpy()) + 1
+    hole = method.hole
+    if hole is None:
+        assert correlation is not None
+        hole = 2 * correlation_reach(correlation.numpy()) + 1
     lesson = taught(images, method, hole, correlation, run)
-    middle = len(correlation) // 2
     records = {
         "hole": hole,
-        "correlation": [round(float(x), 3) for x in correlation[middle, middle : middle + 5]],
+        "correlation": None if correlation is None else _in_short(correlation),
         "noise_share": [one._asdict() for one in lesson.seen],
         "networks": run.records,
     }
     return lesson.images, run.part(method.student_share / method.iterations), records
 
 
-def _correlation(images: NoisyImages, method: DiffDenoise) -> Tensor:
-    """Return how the noise is correlated; white where the hole is given and nothing can be told."""
+def _sweep(checkpoint: Path) -> None:
+    """Remove what stages of another run left behind, of which this one takes the place."""
+    for stage in ("blind-network", "diffusion*", "drawn*", "student*"):
+        for old in checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.{stage}"):
+            old.unlink()
+
+
+def _correlation(images: NoisyImages, method: DiffDenoise) -> Tensor | None:
+    """Return how the noise is correlated; None where the hole is given and nothing can be told."""
     try:
         return measured_correlation(images)
     except ValueError:
         if method.hole is None:
             raise
-        return torch.ones(1, 1)
+        return None
+
+
+def _in_short(correlation: Tensor) -> list[list[float]]:
+    """Return the correlation of pixels up to four apart, down and across."""
+    middle = len(correlation) // 2
+    return [
+        [round(float(x), 3) for x in square[middle, middle : middle + 5]]
+        for square in (correlation.T, correlation)
+    ]
 
 
 def taught(
-    images: NoisyImages, method: DiffDenoise, hole: int, correlation: Tensor, run: Succession
+    images: NoisyImages, method: DiffDenoise, hole: int, correlation: Tensor | None, run: Succession
 ) -> Lesson:
     """Train the blind network and the diffusion model, and draw what the student learns from.
 
@@ -94,7 +113,7 @@ def taught(
     """
     blind = build_network(_blind_config(method, hole), images.channels, run.seed)
     error = BlindSpot.paper() if run.config.paper else BlindSpot()
-    run.trained("blind network", blind, error, images, method.blind_share)
+    run.trained("blind network", blind, error, unseen(images), method.blind_share)
     check_blind(blind, images.channels, hole)
     task, tell = _Task(images, method, correlation, run), blind
     for iteration in range(1, method.iterations):
@@ -108,27 +127,35 @@ def taught(
 
 def _drawn(task: _Task, tell: nn.Module, blind: nn.Module, number: str) -> Lesson:
     """Train the diffusion model given what `tell` says of images, and draw an image of each."""
-    images, method, _, run = task
+    images, method, correlation, run = task
     told = each(images, tell, tell, run.device)
     conditioned = dataclasses.replace(images, pairs=told, known=None)
     model = method.model(residual_scale(conditioned))
     config = UNetConfig(contrasts=1, direct=method.of_noise, phase_width=0.0)
     network = build_network(config, images.channels, run.seed)
-    monitor = _monitor(task, tell, network, model, number)
+    monitor = None
+    if correlation is not None:
+        monitor = _monitor(task, correlation, tell, network, model, number)
     share = method.diffusion_share / method.iterations
-    run.trained(f"diffusion{number}", network, model, conditioned, share, monitor.watch)
-    if method.stop_early and monitor.best:
+    watch = None if monitor is None else monitor.watch
+    run.trained(f"diffusion{number}", network, model, unseen(conditioned), share, watch)
+    if method.stop_early and monitor is not None and monitor.best:
         network.load_state_dict(monitor.best)
     drawn = draw(conditioned, network, model, method, run, run.kept(f"drawn{number}"))
     lessons = dataclasses.replace(images, pairs=drawn, known=None)
-    return Lesson(lessons, blind, network, model, monitor.seen)
+    return Lesson(lessons, blind, network, model, [] if monitor is None else monitor.seen)
 
 
 def _monitor(
-    task: _Task, tell: nn.Module, network: nn.Module, model: ConditionalDiffusion, number: str
+    task: _Task,
+    correlation: Tensor,
+    tell: nn.Module,
+    network: nn.Module,
+    model: ConditionalDiffusion,
+    number: str,
 ) -> Monitor:
     """Return what looks at the training, by a start from 0, of a copy of the network."""
-    images, method, correlation, run = task
+    images, method, _, run = task
     other = copy.deepcopy(network).eval().to(run.device)
 
     def told(x: Tensor, level: Tensor) -> Tensor:

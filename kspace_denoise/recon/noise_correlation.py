@@ -20,7 +20,8 @@ def noise_correlation(images: Array, reach: int = REACH) -> Values:
     magnitude has the least slope: there the difference of two pixels is noise, and half its mean
     square over that of pixels `reach` apart is 1 - correlation (a variogram). The level of the
     noise need not be known, but has to be the same all over, as in SNR units; anatomy in flat areas
-    adds some 0.01. Pixels of exactly 0 are blank.
+    adds some 0.01. Pixels of exactly 0 are blank. Of Rician magnitudes the air is what is flat, and
+    its correlation is about the square of that of the parts: too little is found.
 
     Raises:
         ValueError: if images are too small, blank, or too few.

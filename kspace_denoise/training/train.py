@@ -109,7 +109,7 @@ def train(
     folder = None if cache is None else Path(cache)
     images = _gathered(objective, subjects, recipe, config.domain, folder, made)
     if isinstance(images, NoisyImages):
-        warn_if_coloured(method, images)
+        warn_if_coloured(method, config.network, images)
     if isinstance(objective, GSURE) and config.symmetries is None:
         config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)

@@ -2,22 +2,24 @@
 
 import warnings
 
+from kspace_denoise.networks import BlindConfig, NetworkConfig
 from kspace_denoise.recon.noise_correlation import REACH, correlation_reach
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.stationary import measured_correlation
 
 TAKE_WHITE = (
     "c2s", "noise2void", "noise2self", "noise2same", "neighbor2neighbor", "noisier2noise", "r2r",
-    "sure", "noise2score", "gsure",
+    "sure", "noise2score", "gsure", "blind-spot",
 )  # fmt: skip
 """Methods that learn the noise for image, in part, where pixels share it."""
 _WORTH_TELLING = 0.1
 
 
-def warn_if_coloured(method: str, images: NoisyImages) -> None:
+def warn_if_coloured(method: str, network: NetworkConfig, images: NoisyImages) -> None:
     """Warn where neighbouring pixels of the images share more than a tenth of their noise.
 
-    Of images too small or few to tell, nothing is said.
+    Not of a blind network whose hole is wide enough. Of images too small or few to tell, nothing is
+    said.
     """
     if method not in TAKE_WHITE:
         return
@@ -27,11 +29,15 @@ def warn_if_coloured(method: str, images: NoisyImages) -> None:
         return
     reach = correlation_reach(correlation)
     down, right = correlation[REACH + 1, REACH], correlation[REACH, REACH + 1]
-    if reach == 0 or max(abs(down), abs(right)) < _WORTH_TELLING:
+    hidden = network.reach if isinstance(network, BlindConfig) else 0
+    if reach <= hidden or max(abs(down), abs(right)) < _WORTH_TELLING:
         return
+    better = "c2s with domain = 'stationary' (--domain)"
+    if isinstance(network, BlindConfig):
+        better = f"a network with hole = {2 * reach + 1}, or {better}"
     warnings.warn(
         f"noise of neighbouring pixels is correlated by {down:.2f} down and {right:.2f} across, "
         f"over {reach} pixels, measured where the images are flat, and {method} takes it for "
-        "independent: some of it will stay; better c2s with domain = 'stationary' (--domain)",
+        f"independent: some of it will stay; better {better}",
         stacklevel=3,
     )

@@ -1,16 +1,19 @@
 """The share of the noise that comes back, and the error, told without a clean image."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Tensor
 
-import kspace_denoise as kd
-from kspace_denoise.diffdenoise.monitor import Monitor, Probe, Seen
+from kspace_denoise.diffdenoise.monitor import Monitor, Probe, Seen, chosen, unseen
+from kspace_denoise.diffdenoise.teach import taught
 from kspace_denoise.fourier import fft2c, ifft2c
+from kspace_denoise.objectives import DiffDenoise
 from kspace_denoise.objectives.stationary_batch import amplitude
 from kspace_denoise.training.images import NoisyImages
-from tests.diffdenoise.test_teach import QUICK, SMALL
-from tests.training.scans import scan
+from kspace_denoise.training.succession import Succession
+from tests.diffdenoise.test_teach import SMALL
 
 SIDE, SIGNAL = 128, 2.0
 WHITE = torch.ones(1, 1)
@@ -61,6 +64,30 @@ def test_the_share_and_the_error_of_a_filter_are_found(correlation, complex_ones
     assert seen.error == pytest.approx(true_error, abs=8 * (4 / count) ** 0.5)
 
 
+def test_blank_pixels_do_not_count():
+    """Half of the image is 0: gains are told apart as by the true error of the other half."""
+    noisy, clean = images(WHITE, False)
+    half = [torch.cat([x[:64] * 0, x[64:]]) for x in noisy.images]
+    masked = NoisyImages.from_arrays([x.numpy() for x in half])
+    for gain in (0.5, 0.8):
+        probe = Probe.of(masked, WHITE, lambda x, _, gain=gain: gain * x, seed=1)
+        seen = probe.look(lambda condition: condition, 0)
+        true = float((gain * torch.stack(half)[:, 64:] - clean[:, 64:]).square().mean())
+        assert seen.noise_share == pytest.approx(gain, abs=1e-4)
+        assert seen.error == pytest.approx(true, abs=8 * (4 / clean[:, 64:].numel()) ** 0.5)
+
+
+def test_what_is_looked_at_is_not_trained_on_where_there_is_enough():
+    arrays = [torch.full((30, 20 + 10 * (n == 1)), float(n + 1)).numpy() for n in range(12)]
+    many = NoisyImages.from_arrays(arrays)
+    assert chosen(many) == [0, 2]
+    left = unseen(many)
+    assert [float(x.mean()) for x in left.images] == [2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert left.facts.scale.tolist() == [2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    few = NoisyImages.from_arrays(arrays[:9])
+    assert unseen(few) is few
+
+
 def test_images_are_cut_to_their_middle_and_counted_off():
     arrays = [torch.full((150, 140), float(n)).numpy() for n in range(1, 9)]
     probe = Probe.of(NoisyImages.from_arrays(arrays), WHITE, lambda x, _: x, seed=0)
@@ -94,8 +121,35 @@ def test_the_weights_of_the_least_error_are_kept_and_found_again(tmp_path):
     assert float(again.best["w"]) == 20
 
 
-def test_training_tells_what_came_back():
-    denoiser = kd.train("diffdenoise", scan(), config=SMALL.replace(steps=75, objective=QUICK))
-    seen = denoiser.record["noise_share"]
-    assert [one["step"] for one in seen] == [10, 20, 30]
-    assert all(set(one) == {"step", "noise_share", "error"} for one in seen)
+@pytest.mark.parametrize("stop_early", [True, False])
+def test_the_model_is_that_of_the_least_error(monkeypatch, stop_early):
+    """By looks that say that the second of three was the best."""
+    errors, monitors, watch = iter([0.5, 0.1, 0.9]), [], Monitor.watch
+
+    def spied(monitor, trainer):
+        watch(monitor, trainer)
+        monitors.append(monitor)
+
+    monkeypatch.setattr(Probe, "look", lambda _probe, _draw, step: Seen(step, 0.2, next(errors)))
+    monkeypatch.setattr(Monitor, "watch", spied)
+    config = SMALL.replace(steps=75)
+    run = Succession(config, 0, "cpu", None, False, None)
+    method = DiffDenoise(hole=1, steps=2, stop_early=stop_early)
+    lesson = taught(images(WHITE, False)[0], method, 1, WHITE, run)
+    assert [one.step for one in lesson.seen] == [10, 20, 30]
+    found, best = lesson.diffusion.state_dict(), monitors[-1].best
+    assert all(torch.equal(found[key], best[key]) for key in best) == stop_early
+
+
+def test_a_run_that_went_back_forgets_what_it_saw_later():
+    class Trainer:
+        class progress:  # noqa: N801
+            step, steps = 12, 100
+
+        average: ClassVar = {}
+
+    monitor = Monitor(Probe.of(images(WHITE, False)[0], WHITE, lambda x, _: x, 0), lambda _: abs)
+    monitor.seen = [Seen(10, 0.1, 0.3), Seen(20, 0.1, 0.2)]
+    monitor.best = {"of": torch.ones(1)}
+    monitor.watch(Trainer())
+    assert (monitor.seen, monitor.best) == ([Seen(10, 0.1, 0.3)], {})

@@ -14,6 +14,7 @@ from kspace_denoise.diffdenoise.conditions import check_blind, each, residual_sc
 from kspace_denoise.networks import NAFNetConfig, PUCAConfig
 from kspace_denoise.objectives import DiffDenoise
 from kspace_denoise.training.images import Example, NoisyImages
+from kspace_denoise.training.processes import Processes
 from kspace_denoise.training.trainer import Progress, Trainer
 from tests.training.scans import TINY, magnitudes, scan
 
@@ -71,7 +72,7 @@ def test_without_a_hole_it_is_as_wide_as_the_noise_is_correlated() -> None:
     config = SMALL.replace(steps=4, objective={"steps": 1})
     denoiser = kd.train("diffdenoise", images, config=config)
     assert denoiser.record["hole"] == 5
-    assert denoiser.record["correlation"][1] == pytest.approx(0.34, abs=0.05)
+    assert denoiser.record["correlation"][1][1] == pytest.approx(0.34, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["blind network", "diffusion", "student"])
@@ -120,7 +121,7 @@ def test_what_cannot_be_is_refused() -> None:
 def test_the_files_of_another_run_are_refused_or_swept_away(tmp_path: Path) -> None:
     path = tmp_path / "run"
     train(checkpoint=path)
-    stages = ("blind-network", "diffusion", "diffusion.best", "drawn")
+    stages = ("blind-network", "diffusion", "drawn")
     names = {"run", *(f"run.{stage}" for stage in stages)}
     assert {file.name for file in tmp_path.iterdir()} == names
     with pytest.raises(ValueError, match="belongs to another run"):
@@ -129,8 +130,15 @@ def test_the_files_of_another_run_are_refused_or_swept_away(tmp_path: Path) -> N
     with pytest.raises(ValueError, match=r"run.drawn belongs to another run \(steps"):
         train(checkpoint=path, resume=True, config=other)
     (tmp_path / "run.diffusion-1").write_text("of a run with more iterations")
+    (tmp_path / "run.toml").write_text("of the user")
     train(checkpoint=path)
-    assert {file.name for file in tmp_path.iterdir()} == names
+    assert {file.name for file in tmp_path.iterdir()} == {*names, "run.toml"}
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kspace_denoise.diffdenoise.teach.joined", lambda: Processes(0, 2))
+    with pytest.raises(ValueError, match="leave torchrun out"):
+        train()
 
 
 @pytest.mark.parametrize("channels", [1, 2])

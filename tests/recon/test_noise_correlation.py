@@ -41,6 +41,13 @@ def test_noise_that_is_correlated_along_one_axis(heads: np.ndarray):
     assert abs(found[REACH + 1, REACH + 1]) < 0.04
 
 
+def test_of_rician_magnitudes_too_little_is_found(heads: np.ndarray):
+    """About the square: two Gaussian parts make the magnitude of the air."""
+    noise = sim.BlurredNoise(0.05 * np.abs(heads).max(), 0.8)
+    found = noise_correlation(np.abs(noise.sample(heads, 4)))[REACH, REACH + 1]
+    assert found == pytest.approx(noise.autocorrelation(0, 1) ** 2, abs=3 * ANATOMY)
+
+
 def test_white_noise_is_white(heads: np.ndarray):
     noise = np.random.default_rng(1).standard_normal((2, *heads.shape))
     for noisy in (heads + 0.2 * (noise[0] + 1j * noise[1]), np.abs(heads) + 0.2 * noise[0]):

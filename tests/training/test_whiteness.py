@@ -8,6 +8,7 @@ import pytest
 
 import kspace_denoise as kd
 from kspace_denoise import sim
+from kspace_denoise.networks import network_config
 from kspace_denoise.scan import Images
 from tests.training.scans import TINY, scan
 
@@ -29,6 +30,18 @@ def test_correlated_noise_is_told_with_what_was_measured(clean, method):
     said = r"is correlated by 0\.4\d down and 0\.4\d across, over 3 pixels.*for independent"
     with pytest.warns(UserWarning, match=said):
         kd.train(method, correlated(clean), config=TINY)
+
+
+def test_a_blind_network_is_told_which_hole_it_needs(clean):
+    def config(hole):
+        network = network_config({"architecture": "puca", "width": 8, "hole": hole})
+        return TINY.replace(network=network)
+
+    with pytest.warns(UserWarning, match="better a network with hole = 7, or c2s"):
+        kd.train("blind-spot", correlated(clean), config=config(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kd.train("blind-spot", correlated(clean), config=config(7))
 
 
 def test_who_does_not_take_noise_for_white_says_nothing(clean):
