@@ -98,9 +98,9 @@ def run(name: str, steps: int) -> tuple[dict[str, Any], dict[str, Numpy]]:
 def draw(pictures: dict[str, dict[str, Numpy]], path: Path) -> None:
     """Draw the middle slice of each scan by every method, and what was taken away."""
     rows, columns = 2 * len(pictures), len(METHODS) + 1
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.4 * columns, 2.4 * rows), layout="constrained"
-    )
+    tallest = max(image["noisy"].shape[0] / image["noisy"].shape[1] for image in pictures.values())
+    size = (2.4 * columns, 2.4 * tallest * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
     for number, (name, images) in enumerate(pictures.items()):
         noisy = images["noisy"]
         for column, (title, image) in enumerate(images.items()):
