@@ -207,7 +207,7 @@ def draw(
 
     assert conditioned.pairs is not None
     drawn = each(conditioned, of_condition, network, run.device, of=conditioned.pairs)
-    if kept is not None and joined().first:
+    if kept is not None:
         write_tensors(kept, {f"image{i}": image for i, image in enumerate(drawn)}, identity)
     return drawn
 
