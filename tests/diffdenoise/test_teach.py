@@ -65,6 +65,12 @@ def test_the_paper_s_mode_and_magnitudes() -> None:
     assert kd.denoise(noisy, found).image.dtype == np.float32
 
 
+def test_coil_images_are_denoised_too() -> None:
+    denoiser = kd.train("diffdenoise", scan(), "before-sense", SMALL.replace(objective=QUICK))
+    found = kd.denoise(scan(noise=2), denoiser, stage="before-sense")
+    assert np.isfinite(found.image).all()
+
+
 def test_without_a_hole_it_is_as_wide_as_the_noise_is_correlated() -> None:
     heads = [np.abs(kd.sim.phantom((96, 96), seed=s).image) for s in range(4)]
     noise = kd.sim.BlurredNoise(0.2, 0.8)

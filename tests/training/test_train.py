@@ -8,12 +8,19 @@ import torch
 
 import kspace_denoise as kd
 from kspace_denoise.networks import leak, network_config
-from kspace_denoise.objectives import GSURE, METHODS, BlindSpot, Coil2Coil, make_objective
+from kspace_denoise.objectives import (
+    GSURE,
+    METHODS,
+    BlindSpot,
+    Coil2Coil,
+    DiffDenoise,
+    make_objective,
+)
 from kspace_denoise.training.train import train
 from kspace_denoise.training.trainer import Trainer
 from tests.training.scans import TINY, clean_magnitudes, magnitudes, scan, truth
 
-OTHERS = (GSURE, Coil2Coil, BlindSpot)
+OTHERS = (GSURE, Coil2Coil, BlindSpot, DiffDenoise)
 OF_IMAGES = [name for name, objective in METHODS.items() if objective not in OTHERS]
 
 
