@@ -174,10 +174,11 @@ def train(
     note_bias([] if config.vst else sources, contents)
     noises = {p: noise_file if p in sources else None for p in seen}  # contrasts have others
     contents |= _with_noises(contents, noises, readout, sigma, method == "diffusion")
+    used = [path for path in (*files, noise_file, config_file, start) if path is not None]
     checkpoint, done = _checkpoint(out, resume)
     note(budget(config, device, done))
     with (
-        resumable(out, lambda: bool(kept_of(checkpoint))),
+        resumable(out, checkpoint),
         torchrun(device) as processes,
         counter(len(sources), "images", "scan") as made,
     ):
@@ -203,17 +204,11 @@ def train(
     if not processes.first:
         return
     denoiser.record["provenance"] = provenance.record(
-        command_line(),
-        [path for path in (*files, noise_file, config_file, start) if path is not None],
-        seed=seed,
-        method=method,
-        stage=stage,
+        command_line(), used, seed=seed, method=method, stage=stage, sigma_given=sigma,
         targets=[str(path) for path in goals],
         contrasts=[[str(path) for path in paths] for paths in others],
-        sigma_given=sigma,
-        calibration=calibration,
-        penalty=penalty,
-    )
+        calibration=calibration, penalty=penalty,
+    )  # fmt: skip
     _write(denoiser, out, checkpoint, start is None)
 
 

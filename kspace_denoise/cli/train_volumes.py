@@ -93,7 +93,7 @@ def _train(method: str, files: DwiFiles, settings: dict[str, Any], options: dict
     if options["resume"] and not kept_of(checkpoint):
         raise nothing_to_resume(out)
     note(budget(config, options["device"], 0))
-    with resumable(out, lambda: bool(kept_of(checkpoint))):
+    with resumable(out, checkpoint):
         denoiser = train_volumes(
             method,
             images,

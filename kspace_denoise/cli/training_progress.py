@@ -19,12 +19,12 @@ SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def resumable(out: Path, kept: Callable[[], bool]) -> Iterator[None]:
-    """Tell, where training is interrupted, how it goes on from what was `kept`."""
+def resumable(out: Path, checkpoint: Path) -> Iterator[None]:
+    """Tell, where training is interrupted, how it goes on from its checkpoint."""
     try:
         yield
     except KeyboardInterrupt:
-        if kept():
+        if kept_of(checkpoint):
             note(
                 f"{out}.checkpoint holds what was learnt up to half a minute ago: the same command "
                 "with --resume goes on from there"

@@ -122,29 +122,42 @@ def train(
         network.load_state_dict(start.network.state_dict())
     kept = None if checkpoint is None else Path(checkpoint)
     run = Succession(config, seed, device, kept, resume, reports)
-    learnt, length = images, config
-    before: dict[str, Any] = {}
-    if isinstance(objective, DiffDenoise):
-        assert isinstance(images, NoisyImages)
-        learnt, length, before = student_of(images, objective, run)
-        report = reports("student") if reports else report
+    learnt, length, told = _lesson(objective, images, run)
     trainer = Trainer(network, objective, learnt, length, seed, device, kept)
-    if resume and not (before and kept is not None and not kept.exists()):
+    if resume and not (run.records and kept is not None and not kept.exists()):
         trainer.resume()
-    network.load_state_dict(trainer.run(report))
-    record: dict[str, Any] = {
-        "version": kspace_denoise.__version__,
-        **before,
-        **trainer.identity(),
+    network.load_state_dict(trainer.run(reports("student") if run.records and reports else report))
+    record = {
+        **told,
+        **_record(trainer, run),
         "learnt_from": "scans taken for clean" if from_clean else objective.pair,
         "contrasts": images.contrasts,
-        "steps": trainer.progress.step,
-        "seconds": trainer.progress.seconds,
-        "waited": trainer.progress.waited,
-        "losses": trainer.progress.losses,
         "started_from": None if start is None else start.record,
     }
     return Denoiser(network, objective, method, stage, config, record, device)
+
+
+def _lesson(
+    objective: Objective[Any], images: TrainingData, run: Succession
+) -> tuple[TrainingData, TrainConfig, dict[str, Any]]:
+    """Return what the denoiser itself learns from, its part of the run, and what came before it."""
+    if not isinstance(objective, DiffDenoise):
+        return images, run.config, {}
+    assert isinstance(images, NoisyImages)
+    return student_of(images, objective, run)
+
+
+def _record(trainer: Trainer, run: Succession) -> dict[str, Any]:
+    """Return how a denoiser was trained; steps and seconds are those of all networks together."""
+    before = run.records.values()
+    return {
+        "version": kspace_denoise.__version__,
+        **trainer.identity(),
+        "steps": trainer.progress.step + sum(one["steps"] for one in before),
+        "seconds": trainer.progress.seconds + sum(one["seconds"] for one in before),
+        "waited": trainer.progress.waited,
+        "losses": trainer.progress.losses,
+    }
 
 
 def _gathered(

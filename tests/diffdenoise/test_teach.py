@@ -47,6 +47,8 @@ def test_a_student_comes_out_and_back_from_its_file(settings: dict, tmp_path: Pa
     of_two = ["blind network", "diffusion 1", "student 1", "diffusion"]
     assert names == (of_two if settings.get("iterations") == 2 else ["blind network", "diffusion"])
     assert denoiser.record["hole"] == 1
+    before = denoiser.record["networks"].values()
+    assert denoiser.record["steps"] > sum(one["steps"] for one in before) > 0
     denoiser.save(tmp_path / "model")
     again = kd.load(tmp_path / "model")
     first, second = (kd.denoise(scan(noise=2), f).image for f in (denoiser, again))
