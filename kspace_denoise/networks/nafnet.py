@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from kspace_denoise.networks.layers import Pointwise
 from kspace_denoise.networks.norms import ChannelNorm
-from kspace_denoise.networks.plain import PlainConfig, PlainNetwork
+from kspace_denoise.networks.plain import PlainConfig, PlainNetwork, check_halves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +28,7 @@ class NAFNetConfig(PlainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.encoder) != len(self.decoder):
-            raise ValueError(
-                f"encoder is {self.encoder} and decoder {self.decoder}: expected as many levels "
-                "in both"
-            )
+        check_halves(self.encoder, self.decoder)
 
     @classmethod
     def published(cls, width: int = 32, channels: int = 3) -> "NAFNetConfig":

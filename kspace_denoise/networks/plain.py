@@ -82,3 +82,15 @@ class PlainNetwork(nn.Module, abc.ABC):
 def _constant(values: Tensor, like: Tensor) -> Tensor:
     """Return a channel (batch, 1, y, x) of one value for each image."""
     return values.to(like.dtype)[:, None, None, None].expand(-1, 1, *like.shape[-2:])
+
+
+def check_halves(encoder: tuple[int, ...], decoder: tuple[int, ...]) -> None:
+    """Refuse blocks of another number of levels on the way down than on the way up.
+
+    Raises:
+        ValueError: giving both.
+    """
+    if len(encoder) != len(decoder):
+        raise ValueError(
+            f"encoder is {encoder} and decoder {decoder}: expected as many levels in both"
+        )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from kspace_denoise.networks.blind import BlindConfig, BlindNetwork, Ring
 from kspace_denoise.networks.layers import Pointwise
 from kspace_denoise.networks.nafnet import Block
+from kspace_denoise.networks.plain import check_halves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +32,7 @@ class PUCAConfig(BlindConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.encoder) != len(self.decoder):
-            raise ValueError(
-                f"encoder is {self.encoder} and decoder {self.decoder}: expected as many levels "
-                "in both"
-            )
+        check_halves(self.encoder, self.decoder)
 
     @classmethod
     def published(cls, channels: int = 3) -> "PUCAConfig":
