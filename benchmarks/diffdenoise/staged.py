@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,8 @@ from kspace_denoise.diffdenoise.conditions import each
 from kspace_denoise.diffdenoise.sampler import sampled, starts
 from kspace_denoise.diffdenoise.teach import Lesson, taught
 from kspace_denoise.networks import NAFNetConfig
-from kspace_denoise.objectives import DiffDenoise, make_objective
+from kspace_denoise.objectives import DiffDenoise, Loss, make_objective
+from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.stationary import measured_correlation
 from kspace_denoise.training.succession import Succession
@@ -28,20 +29,42 @@ MODES: dict[str, dict[str, Any]] = {
     "image": {"variable": "image"},
     "residual": {"variable": "residual"},
 }
-CONTROLS: tuple[tuple[str, str, int, int], ...] = (
-    ("pair", "symmetric", 2, 10),
-    ("zero", "zero", 1, 10),
-    ("one", "independent", 1, 10),
-    ("two", "independent", 2, 10),
-    ("eight", "independent", 8, 10),
-    ("pair, 3 steps", "symmetric", 2, 3),
-    ("pair, 50 steps", "symmetric", 2, 50),
-    ("zero, 3 steps", "zero", 1, 3),
-    ("zero, 50 steps", "zero", 1, 50),
-    ("one, 3 steps", "independent", 1, 3),
-    ("one, 50 steps", "independent", 1, 50),
-)
-"""Name, start, runs and steps."""
+CONTROLS: dict[str, tuple[str, int, int]] = {
+    "pair": ("symmetric", 2, 10),
+    "zero": ("zero", 1, 10),
+    "one": ("independent", 1, 10),
+    "two": ("independent", 2, 10),
+    "eight": ("independent", 8, 10),
+    "zero, 3 steps": ("zero", 1, 3),
+    "zero, 50 steps": ("zero", 1, 50),
+    "one, 3 steps": ("independent", 1, 3),
+    "one, 50 steps": ("independent", 1, 50),
+}
+"""Start, runs and steps, by name."""
+FEW = ("pair", "zero", "one", "two")
+"""What is asked of every mode and noise; the others of the residual, in two kinds of noise."""
+ABLATED = ("gaussian", "blur-1.2")
+
+
+class Kept(Succession):
+    """The blind network of a case is trained once, for all modes that have the same."""
+
+    blind: ClassVar[dict[tuple[str, str], dict[str, Tensor]]] = {}
+
+    def __init__(self, used: TrainConfig, of: str) -> None:
+        super().__init__(used, 0, "cpu", None, False, None)
+        self.of = of
+
+    def trained(self, name: str, network: nn.Module, objective: Loss[Any], *rest: Any) -> nn.Module:
+        """Train one network."""
+        if name != "blind network":
+            return super().trained(name, network, objective, *rest)
+        key = (self.of, repr(objective))
+        if key not in self.blind:
+            super().trained(name, network, objective, *rest)
+            self.blind[key] = network.state_dict()
+        network.load_state_dict(self.blind[key])
+        return network
 
 
 class Part(NamedTuple):
@@ -63,16 +86,16 @@ def parts(given: Case, mode: str, iterations: int = 1) -> Iterator[Part]:
     assert isinstance(method, DiffDenoise)
     student = NAFNetConfig(channels=1, direct=paper, phase_width=0.0)
     used = config(steps=EACH * (1 + 2 * iterations), network=student, paper=paper)
-    run = Succession(used, 0, "cpu", None, False, None)
+    run = Kept(used, f"{given.name} {mode == 'paper'}")
     data = in_unit(given.train)
     correlation = measured_correlation(data)
     lesson = taught(data, method, given.hole, correlation, run)
     test = in_unit(given.test)
-    if mode == "residual" and iterations == 1:
-        yield _timed("condition", test, given, lesson.blind, lesson.blind)
-    told = each(test, lesson.blind, lesson.blind, "cpu")
     if iterations == 1:
-        yield from _controls(lesson, test, told, given)
+        yield _timed("condition", test, given, lesson.blind, lesson.blind)
+        told = each(test, lesson.blind, lesson.blind, "cpu")
+        full = mode == "residual" and given.name in ABLATED
+        yield from _controls(lesson, test, told, given, list(CONTROLS if full else FEW))
     network = build_network(student, 1)
     trainer = Trainer(network, method, lesson.images, run.part(share))
     network.load_state_dict(trainer.run())
@@ -95,9 +118,10 @@ def in_unit(images: kd.Images) -> NoisyImages:
 
 
 def _controls(
-    lesson: Lesson, test: NoisyImages, told: tuple[Tensor, ...], given: Case
+    lesson: Lesson, test: NoisyImages, told: tuple[Tensor, ...], given: Case, names: list[str]
 ) -> Iterator[Part]:
-    for name, kind, runs, steps in CONTROLS:
+    for name in names:
+        kind, runs, steps = CONTROLS[name]
         generator = torch.Generator().manual_seed(1)
 
         def draw(

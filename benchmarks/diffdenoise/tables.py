@@ -21,8 +21,7 @@ def print_tables(out: Path) -> None:
     students.append("diffdenoise residual x3 student")
     _print("PSNR, dB, and SSIM", [*METHODS, *students], rows, _quality)
     for mode in MODES:
-        names = [f"diffdenoise {mode} {control[0]}" for control in CONTROLS]
-        names = ["diffdenoise residual condition", *names, f"diffdenoise {mode} student"]
+        names = [f"diffdenoise {mode} {part}" for part in ("condition", *CONTROLS, "student")]
         _print(f"{mode}: PSNR, dB, and share of the noise", names, rows, _noise)
 
 

@@ -46,6 +46,34 @@ class Pointwise(nn.Conv2d):
         return mixed.movedim(-1, 1)
 
 
+class Depthwise(nn.Conv2d):
+    """A 3x3 convolution of each channel with itself, of pixels `dilation` apart.
+
+    On a CPU the pixels that see one another are brought together first: PyTorch's own dilated
+    gradient is some four times slower.
+    """
+
+    def __init__(self, width: int, dilation: int = 1, bias: bool = True) -> None:
+        super().__init__(
+            width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=bias
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (batch, width, y, x)."""
+        step = self.dilation[0]
+        if step == 1 or x.device.type != "cpu":
+            return super().forward(x)
+        batch, width, height, breadth = x.shape
+        rows, columns = -(-height // step), -(-breadth // step)
+        whole = F.pad(x, (0, columns * step - breadth, 0, rows * step - height))
+        apart = whole.movedim(1, -1).reshape(batch, rows, step, columns, step, width)
+        grids = apart.permute(0, 2, 4, 1, 3, 5).reshape(-1, rows, columns, width)
+        mixed = F.conv2d(grids.movedim(-1, 1), self.weight, self.bias, padding=1, groups=width)
+        apart = mixed.movedim(1, -1).reshape(batch, step, step, rows, columns, width)
+        together = apart.permute(0, 3, 1, 4, 2, 5).reshape(batch, rows * step, -1, width)
+        return together[:, :height, :breadth].movedim(-1, 1)
+
+
 class Attends(nn.Module):
     """A layer with attention, which is fused unless it has to be differentiated twice."""
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from kspace_denoise.networks.layers import Pointwise
+from kspace_denoise.networks.layers import Depthwise, Pointwise
 from kspace_denoise.networks.norms import ChannelNorm
 from kspace_denoise.networks.plain import PlainConfig, PlainNetwork, check_halves
 
@@ -91,9 +91,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = ChannelNorm(width), ChannelNorm(width)
         self.widen = Pointwise(width, 2 * width, 1)
-        self.depthwise = nn.Conv2d(
-            2 * width, 2 * width, 3, padding=dilation, dilation=dilation, groups=2 * width
-        )
+        self.depthwise = Depthwise(2 * width, dilation)
         self.attention = nn.Conv2d(width, width, 1) if attention else None
         self.narrow = Pointwise(width, width, 1)
         self.mix_in, self.mix_out = Pointwise(width, 2 * width, 1), Pointwise(width, width, 1)

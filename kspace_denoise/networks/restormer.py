@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kspace_denoise.networks.layers import Pointwise
+from kspace_denoise.networks.layers import Depthwise, Pointwise
 from kspace_denoise.networks.norms import ChannelNorm
 from kspace_denoise.networks.plain import PlainConfig, PlainNetwork
 
@@ -126,7 +126,7 @@ class ChannelAttention(nn.Module):
         self.heads = heads
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
         self.qkv = Pointwise(width, 3 * width, 1, bias=False)
-        self.depthwise = _depthwise(3 * width, dilation)
+        self.depthwise = Depthwise(3 * width, dilation, bias=False)
         self.out = Pointwise(width, width, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class Gated(nn.Module):
         super().__init__()
         hidden = int(width * expansion)
         self.widen = Pointwise(width, 2 * hidden, 1, bias=False)
-        self.depthwise = _depthwise(2 * hidden, dilation)
+        self.depthwise = Depthwise(2 * hidden, dilation, bias=False)
         self.out = Pointwise(hidden, width, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,10 +156,6 @@ class Gated(nn.Module):
         gates, values = self.depthwise(self.widen(x)).chunk(2, dim=1)
         y: Tensor = self.out(F.gelu(gates) * values)
         return y
-
-
-def _depthwise(width: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=False)
 
 
 def _blocks(config: RestormerConfig, width: int, level: int) -> nn.Sequential:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from kspace_denoise.denoiser import FORMAT, build_network
 from kspace_denoise.networks import Doorway, UNet, UNetConfig
-from kspace_denoise.networks.layers import Pointwise, Upsample
+from kspace_denoise.networks.layers import Depthwise, Pointwise, Upsample
 
 SMALL = UNetConfig(base=8, multipliers=(1, 2), attention=(1,), heads=2)
 
@@ -52,6 +52,22 @@ def test_the_smooth_phase_is_taken_off_and_put_back():
     assert not torch.allclose(kept(turn * x, level, other), turn * kept(x, level, other), atol=0.1)
     with pytest.raises(ValueError, match="phase_width is -1, expected pixels, or 0 for none"):
         UNetConfig(phase_width=-1)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 7])
+@pytest.mark.parametrize("shape", [(12, 9), (5, 16)])
+def test_depthwise_convolutions_are_those_of_pytorch(dilation, shape):
+    generator = torch.Generator().manual_seed(dilation)
+    layer = Depthwise(6, dilation).double()
+    x = torch.randn(2, 6, *shape, dtype=torch.float64, generator=generator).requires_grad_()
+    settings = {"padding": dilation, "dilation": dilation, "groups": 6}
+    expected = F.conv2d(x, layer.weight, layer.bias, **settings)
+    torch.testing.assert_close(layer(x), expected)
+    other = torch.randn(expected.shape, dtype=torch.float64, generator=generator)
+    slopes = [
+        torch.autograd.grad((y * other).sum(), [x, layer.weight]) for y in (layer(x), expected)
+    ]
+    torch.testing.assert_close(*slopes)
 
 
 def test_images_of_a_batch_do_not_see_each_other():
