@@ -19,15 +19,17 @@ from pathlib import Path
 
 from benchmarks.diffdenoise.case import NOISES, Case, Numpy, case
 from benchmarks.diffdenoise.methods import METHODS, STEPS
-from benchmarks.diffdenoise.staged import ABLATED, MODES, parts
+from benchmarks.diffdenoise.staged import MODES, asked, parts, steps_of
 from benchmarks.diffdenoise.tables import print_tables
 
 OUT = Path("docs/diffdenoise_results")
 
 
-def keep(name: str, found: Numpy, given: Case, seconds: float, seed: int, out: Path) -> None:
+def keep(
+    name: str, found: Numpy, given: Case, seconds: float, seed: int, out: Path, steps: int = STEPS
+) -> None:
     """Write the scores of a result."""
-    row = {"method": name, "noise": given.name, "seed": seed, "seconds": seconds, "steps": STEPS}
+    row = {"method": name, "noise": given.name, "seed": seed, "seconds": seconds, "steps": steps}
     row |= given.scores(found)
     file_of(name, given.name, seed, out).write_text(json.dumps(row, indent=1) + "\n")
     print(
@@ -42,13 +44,14 @@ def file_of(name: str, noise: str, seed: int, out: Path) -> Path:
     return out / f"{noise}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}.json"
 
 
-def run_staged(mode: str, given: Case, seed: int, out: Path, iterations: int = 1) -> None:
+def run_staged(mode: str, given: Case, seed: int, out: Path) -> None:
     """Run DiffDenoise in one mode and keep what each of its parts says."""
-    label = f"diffdenoise {mode}" + (f" x{iterations}" if iterations > 1 else "")
+    label = f"diffdenoise {mode}"
     if file_of(f"{label} student", given.name, seed, out).exists():
         return
-    for part in parts(given, mode, iterations):
-        keep(f"{label} {part.name}", part.image, given, part.seconds, seed, out)
+    for part in parts(given, mode):
+        name = f"{label} {part.name}"
+        keep(name, part.image, given, part.seconds, seed, out, steps_of(mode))
 
 
 def main() -> None:
@@ -56,7 +59,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--noises", nargs="*", default=list(NOISES), choices=list(NOISES))
-    parser.add_argument("--methods", nargs="*", default=[*METHODS, *MODES, "iterations"])
+    parser.add_argument("--methods", nargs="*", default=[*METHODS, *MODES])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true", help="print what is there")
@@ -70,10 +73,8 @@ def main() -> None:
             given = case(noise, seed)
             for name in options.methods:
                 if name in MODES:
-                    run_staged(name, given, seed, options.out)
-                elif name == "iterations":
-                    if noise in ABLATED:
-                        run_staged("residual", given, seed, options.out, iterations=3)
+                    if asked(name, noise):
+                        run_staged(name, given, seed, options.out)
                 elif not file_of(name, noise, seed, options.out).exists():
                     started = time.perf_counter()
                     found = METHODS[name](given)

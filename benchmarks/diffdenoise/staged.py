@@ -22,12 +22,14 @@ from kspace_denoise.training.stationary import measured_correlation
 from kspace_denoise.training.succession import Succession
 from kspace_denoise.training.trainer import Trainer
 
-EACH = STEPS
-"""Steps of every network: a comparison of parts, not of equal time."""
 MODES: dict[str, dict[str, Any]] = {
     "paper": {"paper": True},
     "image": {"variable": "image"},
     "residual": {"variable": "residual"},
+    "half-plane-told": {"blind": "half-plane"},
+    "hole-5": {"hole": 5},
+    "longer": {"times": 3},
+    "iterated": {"iterations": 3},
 }
 CONTROLS: dict[str, tuple[str, int, int]] = {
     "pair": ("symmetric", 2, 10),
@@ -42,8 +44,12 @@ CONTROLS: dict[str, tuple[str, int, int]] = {
 }
 """Start, runs and steps, by name."""
 FEW = ("pair", "zero", "one", "two")
-"""What is asked of every mode and noise; the others of the residual, in two kinds of noise."""
-ABLATED = ("gaussian", "blur-1.2")
+"""What is asked of every mode and noise; the others of the residual of two kinds of noise."""
+ABLATED: dict[str, tuple[str, ...]] = {
+    "gaussian": ("half-plane-told", "longer", "iterated"),
+    "blur-1.2": ("hole-5", "iterated"),
+}
+"""Kinds of noise of which all controls are asked, and by what other ways to come closer."""
 
 
 class Kept(Succession):
@@ -76,20 +82,32 @@ class Part(NamedTuple):
     learnt_in: float | None = None
 
 
-def parts(given: Case, mode: str, iterations: int = 1) -> Iterator[Part]:
+def steps_of(mode: str) -> int:
+    """Return the steps of every network: parts are compared, not equal times."""
+    return STEPS * int(MODES[mode].get("times", 1))
+
+
+def asked(mode: str, noise: str) -> bool:
+    """Whether a mode is tried on a kind of noise."""
+    return mode in ("paper", "image", "residual") or mode in ABLATED.get(noise, ())
+
+
+def parts(given: Case, mode: str) -> Iterator[Part]:
     """Yield what the blind network says, every control, and the student."""
-    settings = {"hole": given.hole, "blind": blind_of(given), **MODES[mode]}
+    settings = {"hole": given.hole, "blind": blind_of(given), "iterations": 1, **MODES[mode]}
+    settings.pop("times", None)
+    steps, iterations = steps_of(mode), settings["iterations"]
     share = 1 / (1 + 2 * iterations)
     settings |= {"blind_share": share, "diffusion_share": iterations * share}
     paper = settings.pop("paper", False)
-    method = make_objective("diffdenoise", paper, iterations=iterations, **settings)
+    method = make_objective("diffdenoise", paper, **settings)
     assert isinstance(method, DiffDenoise)
     student = NAFNetConfig(channels=1, direct=paper, phase_width=0.0)
-    used = config(steps=EACH * (1 + 2 * iterations), network=student, paper=paper)
-    run = Kept(used, f"{given.name} {mode == 'paper'}")
+    used = config(steps=steps * (1 + 2 * iterations), network=student, paper=paper)
+    run = Kept(used, f"{given.name} {steps} {method.blind} {method.hole}")
     data = in_unit(given.train)
     correlation = measured_correlation(data)
-    lesson = taught(data, method, given.hole, correlation, run)
+    lesson = taught(data, method, settings["hole"], correlation, run)
     test = in_unit(given.test)
     if iterations == 1:
         yield _timed("condition", test, given, lesson.blind, lesson.blind)

@@ -18,7 +18,6 @@ def print_tables(out: Path) -> None:
         row = json.loads(file.read_text())
         rows[row["method"], row["noise"]] = row
     students = [f"diffdenoise {mode} student" for mode in MODES]
-    students.append("diffdenoise residual x3 student")
     _print("PSNR, dB, and SSIM", [*METHODS, *students], rows, _quality)
     for mode in MODES:
         names = [f"diffdenoise {mode} {part}" for part in ("condition", *CONTROLS, "student")]
@@ -34,10 +33,14 @@ def _noise(row: Row) -> str:
 
 
 def _print(title: str, names: list[str], rows: dict[tuple[str, str], Row], cell: Any) -> None:
+    names = [name for name in names if any((name, noise) in rows for noise in NOISES)]
+    noises = [noise for noise in NOISES if any((name, noise) in rows for name in names)]
+    if not names:
+        return
     print(f"\n{title}\n")
-    print("| method |" + "".join(f" {noise} |" for noise in NOISES))
-    print("| --- |" + " ---: |" * len(NOISES))
+    print("| method |" + "".join(f" {noise} |" for noise in noises))
+    print("| --- |" + " ---: |" * len(noises))
     for name in names:
-        cells = (rows.get((name, noise)) for noise in NOISES)
+        cells = (rows.get((name, noise)) for noise in noises)
         values = "".join(f" {'not measured' if row is None else cell(row)} |" for row in cells)
-        print(f"| {name} |{values}")
+        print(f"| {name.removeprefix('diffdenoise ')} |{values}")
