@@ -20,13 +20,15 @@ from typing import Any, TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 
 import kspace_denoise as kd
-from kspace_denoise import recon
+from kspace_denoise.classical import CLASSICAL
 from kspace_denoise.fourier import fft2c
-from kspace_denoise.objectives.stationary_batch import amplitude
+from kspace_denoise.networks import network_config
+from kspace_denoise.recon import correlation_reach, correlation_spectrum
 from kspace_denoise.scan import Scan
+from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.stationary import measured_correlation
 
 Numpy: TypeAlias = np.ndarray[Any, Any]
 
@@ -34,9 +36,10 @@ SCANS = ("caseB_AXT1", "caseC_AXT1", "human_FISP_FA50")
 BANDS = (0.0, 0.15, 0.3, 0.5, 0.71)
 """Limits of the bands of spatial frequency, in cycles per pixel."""
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bm3d, spectrum as measured": ("bm3d", {}),
     "c2s": ("c2s", {}),
     "c2s, stationary": ("c2s", {"domain": "stationary"}),
-    "blind-spot": ("blind-spot", {}),
+    "blind-spot, hole as measured": ("blind-spot", {}),
     "diffdenoise": ("diffdenoise", {}),
 }
 
@@ -60,36 +63,33 @@ def share_taken(left: Numpy, spectrum: Numpy) -> list[float]:
     ]
 
 
-def spectrum_of(correlation: Numpy, shape: tuple[int, ...]) -> Numpy:
-    """Return the power spectrum of noise of level 1, on the grid of an image."""
-    side = max(shape)
-    square = amplitude(torch.from_numpy(correlation).float(), side).numpy() ** 2
-    rows, columns = (np.round(np.linspace(0, side - 1, n)).astype(int) for n in shape)
-    return np.asarray(square[np.ix_(rows, columns)])
-
-
 def run(name: str, steps: int) -> tuple[dict[str, Any], dict[str, Numpy]]:
     """Denoise a scan by all methods; return scores and the middle slice of each."""
     scan = read(name)
-    scores: dict[str, Any] = {}
-    pictures: dict[str, Numpy] = {}
+    given = kd.denoise(scan, CLASSICAL["wavelet"]())  # for the noisy images and their level
+    there = given.sigma > 0
+    noisy = np.where(there, given.noisy / np.where(there, given.sigma, 1), 0)
+    correlation = measured_correlation(NoisyImages.from_arrays(list(noisy)))
+    middle, reach = len(correlation) // 2, correlation_reach(correlation.numpy())
+    down, across = correlation[middle + 1, middle].abs(), correlation[middle, middle + 1].abs()
+    scores: dict[str, Any] = {
+        "correlation": {"down": float(down), "across": float(across), "reach": reach}
+    }
+    print(f"{name}: {scores['correlation']}", flush=True)
+    spectrum = correlation_spectrum(correlation, noisy.shape[-2:]).numpy()
+    pictures = {"noisy": np.abs(noisy[len(noisy) // 2])}
     for title, (method, changes) in METHODS.items():
-        config = kd.TrainConfig(steps=steps, parts=1, **changes)
-        denoiser = kd.train(method, scan, config=config)
-        found = kd.denoise(scan, denoiser)
-        there = found.sigma > 0
-        unit = np.where(there, found.sigma, 1)
-        noisy, left = found.noisy / unit, np.where(there, (found.noisy - found.image) / unit, 0)
-        correlation = recon.noise_correlation(noisy)
-        middle = len(correlation) // 2
-        scores["correlation"] = {
-            "down": float(correlation[middle + 1, middle]),
-            "across": float(correlation[middle, middle + 1]),
-        }
-        spectrum = spectrum_of(correlation, noisy.shape[-2:])
-        scores[title] = share_taken(left, spectrum)
-        pictures.setdefault("noisy", np.abs(noisy[len(noisy) // 2]))
-        pictures[title] = np.abs((found.image / unit)[len(noisy) // 2])
+        denoiser: Any = CLASSICAL["bm3d"](spectrum=spectrum)
+        if method != "bm3d":
+            config = kd.TrainConfig(steps=steps, parts=1, **changes)
+            if method == "blind-spot":
+                network = network_config({"architecture": "puca", "hole": 2 * reach + 1})
+                config = config.replace(network=network)
+            denoiser = kd.train(method, scan, config=config)
+        found = kd.denoise(scan, denoiser).image
+        denoised = np.where(there, found / np.where(there, given.sigma, 1), 0)
+        scores[title] = share_taken(noisy - denoised, there.mean() * spectrum)
+        pictures[title] = np.abs(denoised[len(noisy) // 2])
         bands = ", ".join(f"{share:.2f}" for share in scores[title])
         print(f"{name}, {title}: {bands}", flush=True)
     return scores, pictures

@@ -53,7 +53,7 @@ class Denoiser:
 
     @property
     def domain(self) -> str:
-        """Where its noise was taken apart: "image" (taken for white), or "svd"."""
+        """Where its noise was taken apart: "image" (taken for white), "stationary" or "svd"."""
         return self.config.domain
 
     @property

@@ -13,28 +13,27 @@ again.
 """
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
 
-from benchmarks.diffdenoise.case import NOISES, Case, Numpy, case
-from benchmarks.diffdenoise.methods import METHODS, STEPS
-from benchmarks.diffdenoise.staged import MODES, asked, parts, steps_of
+from benchmarks.diffdenoise.case import NOISES, UNEVEN, Case, case
+from benchmarks.diffdenoise.methods import COLOURED, METHODS, STEPS, UNTRAINED
+from benchmarks.diffdenoise.staged import ABLATED, MODES, Part, parts
 from benchmarks.diffdenoise.tables import print_tables
 
 OUT = Path("docs/diffdenoise_results")
 
 
-def keep(
-    name: str, found: Numpy, given: Case, seconds: float, seed: int, out: Path, steps: int = STEPS
-) -> None:
+def keep(part: Part, given: Case, seed: int, out: Path) -> None:
     """Write the scores of a result."""
-    row = {"method": name, "noise": given.name, "seed": seed, "seconds": seconds, "steps": steps}
-    row |= given.scores(found)
-    file_of(name, given.name, seed, out).write_text(json.dumps(row, indent=1) + "\n")
+    row = {"method": part.name, "noise": given.name, "seed": seed}
+    row |= {"seconds": part.seconds, "steps": part.steps, **given.scores(part.image)}
+    file_of(part.name, given.name, seed, out).write_text(json.dumps(row, indent=1) + "\n")
     print(
-        f"{given.name}, {name}: {row['psnr_db']:.2f} dB, noise {row['noise_share']:.3f}, "
-        f"{seconds:.1f} s",
+        f"{given.name}, {part.name}: {row['psnr_db']:.2f} dB, noise {row['noise_share']:.3f}, "
+        f"{part.seconds:.1f} s",
         flush=True,
     )
 
@@ -44,22 +43,35 @@ def file_of(name: str, noise: str, seed: int, out: Path) -> Path:
     return out / f"{noise}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}.json"
 
 
-def run_staged(mode: str, given: Case, seed: int, out: Path) -> None:
-    """Run DiffDenoise in one mode and keep what each of its parts says."""
-    label = f"diffdenoise {mode}"
-    if file_of(f"{label} student", given.name, seed, out).exists():
+def run(name: str, given: Case, seed: int, out: Path) -> None:
+    """Run a method, or DiffDenoise in one mode with all its parts, unless that is done."""
+    if not asked(name, given.name):
         return
-    for part in parts(given, mode):
-        name = f"{label} {part.name}"
-        keep(name, part.image, given, part.seconds, seed, out, steps_of(mode))
+    if name in MODES:
+        if not file_of(f"diffdenoise {name} student", given.name, seed, out).exists():
+            for part in parts(given, name, seed):
+                keep(part._replace(name=f"diffdenoise {name} {part.name}"), given, seed, out)
+    elif not file_of(name, given.name, seed, out).exists():
+        started = time.perf_counter()
+        found = METHODS[name](given, seed)
+        steps = 0 if name in UNTRAINED else STEPS
+        keep(Part(name, found, time.perf_counter() - started, steps), given, seed, out)
+
+
+def asked(name: str, noise: str) -> bool:
+    """Whether a method or mode is tried on a kind of noise."""
+    if name in METHODS:
+        return not (name in COLOURED and noise in UNEVEN)
+    return name in ("paper", "image", "residual") or name in ABLATED.get(noise, ())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    everything = [*METHODS, *MODES]
     parser.add_argument("--noises", nargs="*", default=list(NOISES), choices=list(NOISES))
-    parser.add_argument("--methods", nargs="*", default=[*METHODS, *MODES])
+    parser.add_argument("--methods", nargs="*", default=everything, choices=everything)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true", help="print what is there")
@@ -68,17 +80,10 @@ def main() -> None:
         print_tables(options.out)
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        for noise in options.noises:
-            given = case(noise, seed)
-            for name in options.methods:
-                if name in MODES:
-                    if asked(name, noise):
-                        run_staged(name, given, seed, options.out)
-                elif not file_of(name, noise, seed, options.out).exists():
-                    started = time.perf_counter()
-                    found = METHODS[name](given)
-                    keep(name, found, given, time.perf_counter() - started, seed, options.out)
+    for seed, noise in itertools.product(options.seeds, options.noises):
+        given = case(noise, seed)
+        for name in options.methods:
+            run(name, given, seed, options.out)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from kspace_denoise.scan import Images
 Numpy: TypeAlias = np.ndarray[Any, Any]
 
 SIZE, TRAIN, TEST = 128, 96, 16
-FIRST = {"train": 0, "test": 10_000, "tuning": 20_000}
+FIRST = {"train": 0, "test": 10_000}
 CONTRASTS = ("T1w", "T2w", "FLAIR")
 LEVEL = 13 / 255
 
@@ -25,6 +25,8 @@ NOISES: dict[str, Any] = {
     "blur-1.2": sim.BlurredNoise(LEVEL, 1.2),
 }
 """By name. Gaussian noise has a level of 13/255, as the blurred has."""
+UNEVEN = ("poisson", "gamma")
+"""Whose level follows the image: how neighbours share it cannot be told from the images."""
 HOLES = {"blur-0.5": 5, "blur-1.2": 9}
 """The paper's; 1 for noise that is independent from pixel to pixel."""
 
@@ -74,11 +76,11 @@ def noisy(name: str, clean: Numpy, seed: int) -> Numpy:
     return np.asarray(law.sample(clean, seed), np.float32)
 
 
-def case(name: str, seed: int = 0, test: str = "test") -> Case:
-    """Return the images of one kind of noise."""
-    learn, judge = heads("train", TRAIN), heads(test, TEST)
+def case(name: str, seed: int = 0) -> Case:
+    """Return the images of one kind of noise; every method is told its true mean level."""
+    learn, judge = heads("train", TRAIN), heads("test", TEST)
     given = noisy(name, learn, seed)
-    sigma = float(np.sqrt(np.mean((given - learn) ** 2)))  # of signal-dependent noise the mean
+    sigma = float(np.sqrt(np.mean((given - learn) ** 2)))
     return Case(
         name,
         Images(data=given, sigma=sigma),

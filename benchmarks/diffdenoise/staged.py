@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import kspace_denoise as kd
-from benchmarks.diffdenoise.case import Case, Numpy
+from benchmarks.diffdenoise.case import UNEVEN, Case, Numpy
 from benchmarks.diffdenoise.methods import STEPS, config
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.diffdenoise.conditions import each
@@ -16,6 +16,7 @@ from kspace_denoise.diffdenoise.sampler import sampled, starts
 from kspace_denoise.diffdenoise.teach import Lesson, taught
 from kspace_denoise.networks import NAFNetConfig
 from kspace_denoise.objectives import DiffDenoise, Loss, make_objective
+from kspace_denoise.objectives.diffdenoise import Start
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.stationary import measured_correlation
@@ -31,7 +32,7 @@ MODES: dict[str, dict[str, Any]] = {
     "longer": {"times": 3},
     "iterated": {"iterations": 3},
 }
-CONTROLS: dict[str, tuple[str, int, int]] = {
+CONTROLS: dict[str, tuple[Start, int, int]] = {
     "pair": ("symmetric", 2, 10),
     "zero": ("zero", 1, 10),
     "one": ("independent", 1, 10),
@@ -57,15 +58,15 @@ class Kept(Succession):
 
     blind: ClassVar[dict[tuple[str, str], dict[str, Tensor]]] = {}
 
-    def __init__(self, used: TrainConfig, of: str) -> None:
-        super().__init__(used, 0, "cpu", None, False, None)
+    def __init__(self, used: TrainConfig, seed: int, of: str) -> None:
+        super().__init__(used, seed, "cpu", None, False, None)
         self.of = of
 
     def trained(self, name: str, network: nn.Module, objective: Loss[Any], *rest: Any) -> nn.Module:
         """Train one network."""
         if name != "blind network":
             return super().trained(name, network, objective, *rest)
-        key = (self.of, repr(objective))
+        key = (self.of, f"{self.seed} {objective}")
         if key not in self.blind:
             super().trained(name, network, objective, *rest)
             self.blind[key] = network.state_dict()
@@ -74,29 +75,24 @@ class Kept(Succession):
 
 
 class Part(NamedTuple):
-    """What a part of the method makes of the test images, and how long that and learning took."""
+    """What a part of the method makes of the test images, after how many steps of training.
+
+    `seconds` is for an image, without what came before that part.
+    """
 
     name: str
     image: Numpy
     seconds: float
-    learnt_in: float | None = None
+    steps: int
 
 
-def steps_of(mode: str) -> int:
-    """Return the steps of every network: parts are compared, not equal times."""
-    return STEPS * int(MODES[mode].get("times", 1))
+def parts(given: Case, mode: str, seed: int) -> Iterator[Part]:
+    """Yield what the blind network says, every control, and the student.
 
-
-def asked(mode: str, noise: str) -> bool:
-    """Whether a mode is tried on a kind of noise."""
-    return mode in ("paper", "image", "residual") or mode in ABLATED.get(noise, ())
-
-
-def parts(given: Case, mode: str) -> Iterator[Part]:
-    """Yield what the blind network says, every control, and the student."""
+    The student in one pass as they, and over the eight symmetries as it is used.
+    """
     settings = {"hole": given.hole, "blind": blind_of(given), "iterations": 1, **MODES[mode]}
-    settings.pop("times", None)
-    steps, iterations = steps_of(mode), settings["iterations"]
+    steps, iterations = STEPS * settings.pop("times", 1), settings["iterations"]
     share = 1 / (1 + 2 * iterations)
     settings |= {"blind_share": share, "diffusion_share": iterations * share}
     paper = settings.pop("paper", False)
@@ -104,24 +100,27 @@ def parts(given: Case, mode: str) -> Iterator[Part]:
     assert isinstance(method, DiffDenoise)
     student = NAFNetConfig(channels=1, direct=paper, phase_width=0.0)
     used = config(steps=steps * (1 + 2 * iterations), network=student, paper=paper)
-    run = Kept(used, f"{given.name} {steps} {method.blind} {method.hole}")
+    run = Kept(used, seed, f"{given.name} {steps} {method.blind} {method.hole}")
     data = in_unit(given.train)
-    correlation = measured_correlation(data)
+    correlation = None if given.name in UNEVEN else measured_correlation(data)
     lesson = taught(data, method, settings["hole"], correlation, run)
     test = in_unit(given.test)
     if iterations == 1:
-        yield _timed("condition", test, given, lesson.blind, lesson.blind)
+        yield Part("condition", *_timed(test, given, lesson.blind, lesson.blind), steps)
         told = each(test, lesson.blind, lesson.blind, "cpu")
-        full = mode == "residual" and given.name in ABLATED
-        yield from _controls(lesson, test, told, given, list(CONTROLS if full else FEW))
-    network = build_network(student, 1)
-    trainer = Trainer(network, method, lesson.images, run.part(share))
+        for name in CONTROLS if mode == "residual" and given.name in ABLATED else FEW:
+            draw = _control(lesson, *CONTROLS[name])
+            yield Part(name, *_timed(test, given, draw, lesson.diffusion, told), 2 * steps)
+    network = build_network(student, 1, seed)
+    trainer = Trainer(network, method, lesson.images, run.part(share), seed)
     network.load_state_dict(trainer.run())
-    denoiser = Denoiser(network, method, "diffdenoise", None, used, {})
-    started = time.perf_counter()
-    image = kd.denoise(given.test, denoiser).image
-    seconds = (time.perf_counter() - started) / len(image)
-    yield Part("student", image, seconds, trainer.progress.seconds)
+    for name, symmetries in (("student, one pass", 1), ("student", None)):
+        passes = used if symmetries is None else used.replace(symmetries=symmetries)
+        denoiser = Denoiser(network, method, "diffdenoise", None, passes, {})
+        started = time.perf_counter()
+        image = kd.denoise(given.test, denoiser).image
+        seconds = (time.perf_counter() - started) / len(image)
+        yield Part(name, image, seconds, used.steps or 0)
 
 
 def blind_of(given: Case) -> str:
@@ -135,32 +134,28 @@ def in_unit(images: kd.Images) -> NoisyImages:
     return NoisyImages.from_arrays(list(images.data / images.sigma))
 
 
-def _controls(
-    lesson: Lesson, test: NoisyImages, told: tuple[Tensor, ...], given: Case, names: list[str]
-) -> Iterator[Part]:
-    for name in names:
-        kind, runs, steps = CONTROLS[name]
-        generator = torch.Generator().manual_seed(1)
+def _control(
+    lesson: Lesson, kind: Start, runs: int, steps: int
+) -> Callable[[Tensor, Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(1)
 
-        def draw(
-            x: Tensor, _: Tensor, kind: Any = kind, runs: int = runs, steps: int = steps
-        ) -> Tensor:
-            noise = starts(kind, runs, x, generator)  # noqa: B023
-            return sampled(lesson.diffusion, lesson.model, x, noise, steps)
+    def draw(x: Tensor, _: Tensor) -> Tensor:
+        noise = starts(kind, runs, x, generator)
+        return sampled(lesson.diffusion, lesson.model, x, noise, steps)
 
-        yield _timed(name, test, given, draw, lesson.diffusion, told)
+    return draw
 
 
 def _timed(
-    name: str,
     test: NoisyImages,
     given: Case,
     ask: Callable[[Tensor, Tensor], Tensor],
     network: nn.Module,
     of: tuple[Tensor, ...] | None = None,
-) -> Part:
+) -> tuple[Numpy, float]:
+    """Return the test images as something tells them, and the seconds for each."""
     started = time.perf_counter()
     found = each(test, ask, network, "cpu", of)
     seconds = (time.perf_counter() - started) / len(found)
     assert isinstance(given.test.sigma, float)
-    return Part(name, torch.stack(found).numpy() * given.test.sigma, seconds)
+    return torch.stack(found).numpy() * given.test.sigma, seconds

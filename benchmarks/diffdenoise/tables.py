@@ -20,7 +20,10 @@ def print_tables(out: Path) -> None:
     students = [f"diffdenoise {mode} student" for mode in MODES]
     _print("PSNR, dB, and SSIM", [*METHODS, *students], rows, _quality)
     for mode in MODES:
-        names = [f"diffdenoise {mode} {part}" for part in ("condition", *CONTROLS, "student")]
+        names = [
+            f"diffdenoise {mode} {part}"
+            for part in ("condition", *CONTROLS, "student, one pass", "student")
+        ]
         _print(f"{mode}: PSNR, dB, and share of the noise", names, rows, _noise)
 
 

@@ -44,6 +44,10 @@ def describe_model(file: Path) -> dict[str, Any]:
         "network": config["network"]["architecture"],
         "weights": weights,
         "objective": config["objective"] or None,
+        "hole": trained.get("hole"),
+        "noise_correlation": _neighbours(trained.get("correlation")),
+        "drawing_error": _course(trained.get("noise_share")),
+        "other_networks": _others(trained.get("networks", {})),
         "steps": trained.get("steps"),
         "seconds": round(trained["seconds"], 1) if "seconds" in trained else None,
         "seed": trained.get("seed"),
@@ -51,6 +55,31 @@ def describe_model(file: Path) -> dict[str, Any]:
         "made_by": made_by.get("command"),
         "version": trained.get("version"),
     }
+
+
+def _neighbours(correlation: list[list[float]] | None) -> str | None:
+    """Return what was measured of pixels one apart."""
+    if not correlation:
+        return None
+    down, across = correlation
+    return f"{down[1]:.2f} down, {across[1]:.2f} across"
+
+
+def _course(seen: list[dict[str, float]] | None) -> str | None:
+    """Return how the estimated error of what is drawn went, over that of the noisy image."""
+    if not seen:
+        return None
+    best = min(seen, key=lambda look: look["error"])
+    errors = ", ".join(f"{look['error']:.2f}" for look in seen)
+    return (
+        f"{errors} times that of the noisy image; least at step {best['step']:.0f}, where "
+        f"{best['noise_share']:.0%} of the noise came back"
+    )
+
+
+def _others(networks: dict[str, Any]) -> str | None:
+    told = (f"{name}, {one['steps']} steps" for name, one in networks.items())
+    return "; ".join(told) or None
 
 
 def _describe_volumes(record: dict[str, Any], weights: int) -> dict[str, Any]:

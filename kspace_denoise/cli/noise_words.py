@@ -79,4 +79,7 @@ def coloured(noise: KnownNoise) -> list[str]:
 def note_coloured(noise: KnownNoise, path: Path) -> None:
     """Tell where denoisers will take noise for white that is not."""
     for sentence in coloured(noise):
-        note(f"{path}: {sentence}; denoisers take it for white, and leave or remove too much")
+        note(
+            f"{path}: {sentence}; methods that take it for white leave or remove too "
+            "much (c2s with --domain stationary and diffdenoise measure it)"
+        )

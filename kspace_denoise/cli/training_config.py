@@ -7,7 +7,7 @@ import click
 
 from kspace_denoise.cli.common import note
 from kspace_denoise.denoiser import Denoiser, load
-from kspace_denoise.objectives import make_objective
+from kspace_denoise.objectives import METHODS, make_objective
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.fitted import FOLLOWS
 from kspace_denoise.training.processes import announced, check_shares
@@ -27,7 +27,8 @@ def config_of(
     Raises:
         ValueError, TypeError: if there is none of that name or kind, or the method has none.
     """
-    config = TrainConfig() if file is None else TrainConfig.from_toml(file)
+    own = getattr(METHODS[method], "architecture", "unet")
+    config = TrainConfig() if file is None else TrainConfig.from_toml(file, own)
     if minutes is not None:
         config = config.replace(minutes=minutes, steps=None)
     config = config.replace(paper=config.paper or paper, vst=config.vst or vst)

@@ -24,11 +24,13 @@ def resumable(out: Path, checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if kept_of(checkpoint):
-            note(
-                f"{out}.checkpoint holds what was learnt up to half a minute ago: the same command "
-                "with --resume goes on from there"
-            )
+        kept = kept_of(checkpoint)
+        note(
+            f"{', '.join(file.name for file in kept)} beside {out} hold what was learnt, up to the "
+            "last time that they were written: the same command with --resume goes on from there"
+            if kept
+            else "nothing was kept yet: it is, every half minute or as checkpoint_seconds says"
+        )
         raise
 
 

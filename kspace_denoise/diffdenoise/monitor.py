@@ -80,9 +80,13 @@ class Probe:
 
 
 def chosen(images: NoisyImages) -> list[int]:
-    """Return which images are looked at: the first of one size."""
+    """Return which images are looked at: of one size, at a third and two thirds of them.
+
+    The first and the last of a scan are often air.
+    """
     size = images.images[0].shape
-    return [i for i, image in enumerate(images.images) if image.shape == size][:_IMAGES]
+    alike = [i for i, image in enumerate(images.images) if image.shape == size]
+    return sorted({alike[len(alike) * part // (_IMAGES + 1)] for part in range(1, _IMAGES + 1)})
 
 
 def unseen(images: NoisyImages) -> NoisyImages:
@@ -117,24 +121,29 @@ class Monitor:
     kept: Path | None = None
     seen: list[Seen] = dataclasses.field(default_factory=list)
     best: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    best_at: Seen | None = None
 
     def resume(self) -> None:
         """Go on from what was kept, if anything was."""
         if self.kept is not None and self.kept.exists():
             self.best, record = read_tensors(self.kept)
             self.seen = [Seen(*one) for one in record["seen"]]
+            self.best_at = Seen(*record["best"])
 
     def watch(self, trainer: Trainer) -> None:
         """Look where another tenth of the training is over."""
         done, steps = trainer.progress.step, trainer.progress.steps
         if self.seen and self.seen[-1].step > done:  # of a run that went on from before that
             self.seen = [one for one in self.seen if one.step <= done]
-            self.best = {}
+            if self.best_at is not None and self.best_at.step > done:
+                self.best, self.best_at = {}, None
         if not steps or done * _CHECKS < (len(self.seen) + 1) * steps:
             return
         now = self.probe.look(self.draw_with(trainer.average), done)
-        if not self.seen or now.error < min(one.error for one in self.seen):
+        if self.best_at is None or now.error < self.best_at.error:
+            self.best_at = now
             self.best = {name: weight.clone() for name, weight in trainer.average.items()}
         self.seen.append(now)
         if self.kept is not None:
-            write_tensors(self.kept, self.best, {"seen": [list(one) for one in self.seen]})
+            record = {"seen": [list(one) for one in self.seen], "best": list(self.best_at)}
+            write_tensors(self.kept, self.best, record)

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import glob
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,17 +90,26 @@ def _correlation(images: NoisyImages, method: DiffDenoise) -> Tensor | None:
     """Return how the noise is correlated; None where the hole is given and nothing can be told."""
     try:
         return measured_correlation(images)
-    except ValueError:
+    except ValueError as error:
         if method.hole is None:
-            raise
+            raise ValueError(
+                f"{error}; or set hole under [objective]: 1 for noise that is independent from "
+                "pixel to pixel"
+            ) from error
+        if method.stop_early:
+            warnings.warn(
+                f"how much of the noise comes back cannot be told ({error}): the diffusion model "
+                "is taken as it is after its last step, not where that was least (stop_early)",
+                stacklevel=5,
+            )
         return None
 
 
 def _in_short(correlation: Tensor) -> list[list[float]]:
-    """Return the correlation of pixels up to four apart, down and across."""
+    """Return the correlation (its magnitude) of pixels up to four apart, down and across."""
     middle = len(correlation) // 2
     return [
-        [round(float(x), 3) for x in square[middle, middle : middle + 5]]
+        [round(float(abs(x)), 3) for x in square[middle, middle : middle + 5]]
         for square in (correlation.T, correlation)
     ]
 
@@ -121,7 +131,7 @@ def taught(
         lesson = _drawn(task, tell, blind, number)
         tell = build_network(run.config.network, images.channels, run.seed)
         share = method.student_share / method.iterations
-        run.trained(f"student{number}", tell, method, lesson.images, share)
+        run.trained(f"student{number}", tell, method, unseen(lesson.images), share)
     return _drawn(task, tell, blind, "")
 
 
@@ -139,11 +149,24 @@ def _drawn(task: _Task, tell: nn.Module, blind: nn.Module, number: str) -> Lesso
     share = method.diffusion_share / method.iterations
     watch = None if monitor is None else monitor.watch
     run.trained(f"diffusion{number}", network, model, unseen(conditioned), share, watch)
-    if method.stop_early and monitor is not None and monitor.best:
-        network.load_state_dict(monitor.best)
+    if monitor is not None and monitor.best_at is not None:
+        _tell_of(monitor.best_at)
+        if method.stop_early:
+            network.load_state_dict(monitor.best)
     drawn = draw(conditioned, network, model, method, run, run.kept(f"drawn{number}"))
     lessons = dataclasses.replace(images, pairs=drawn, known=None)
     return Lesson(lessons, blind, network, model, [] if monitor is None else monitor.seen)
+
+
+def _tell_of(best: Seen) -> None:
+    """Warn where what is drawn is no better than the noisy image."""
+    if best.error >= 1:
+        warnings.warn(
+            f"what the diffusion model draws has {best.error:.2g} times the error of the noisy "
+            "image, as far as can be told without the truth, and the student learns that: train "
+            "longer, or take another method",
+            stacklevel=2,
+        )
 
 
 def _monitor(

@@ -26,7 +26,8 @@ class ConditionalDiffusion(EveryLevel):
 
     `variable="image"` is a model of x', "residual" of r = (x' - x_c) / `scale`. The `error` of the
     noise that was added is "absolute" or "squared". With `of_noise` the network supplies that
-    noise itself, as a network of DDPM does; else what linear shrinkage misses of the image.
+    noise itself, as a network of DDPM does; else what linear shrinkage misses of the image, and
+    where the weights are "equalised" its own error counts alike at all levels.
     """
 
     variable: Variable = "residual"
@@ -60,9 +61,9 @@ class ConditionalDiffusion(EveryLevel):
         noisy = clean + steps * noise
         found = (noisy - self.estimate(network, noisy, level, batch.pair)) / steps
         error = (found - noise).abs()
-        each = error.square() if self.error == "squared" else error
-        weight = level**2 * self.weight(level) if self.weighting == "equalised" else 1
-        return (weight * each.mean(dim=(-2, -1))).mean()
+        if self.weighting == "equalised" and not self.of_noise:
+            error = error * (1 + steps**2).sqrt()
+        return (error.square() if self.error == "squared" else error).mean()
 
     def estimate(self, network: nn.Module, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Return the variable `(batch, y, x)` that `x` at noise levels `(batch,)` was made of."""

@@ -64,9 +64,9 @@ class DiffDenoise(OnePass):
         check_choice("blind", self.blind, BLIND)
         check_start(self.start, self.runs)
         self.model()  # refuses what it does not know
-        for name in ("steps", "iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
+        for name, most in (("steps", 1000), ("iterations", 100)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 to {most}")
         if self.hole is not None and (self.hole < 1 or self.hole % 2 == 0):
             raise ValueError(f"hole is {self.hole}, expected an odd number of pixels")
         shares = (self.blind_share, self.diffusion_share)
@@ -94,7 +94,7 @@ class DiffDenoise(OnePass):
         """Return the second stage, of residuals of root mean square `scale`."""
         return ConditionalDiffusion(
             schedule=self.schedule,  # type: ignore[arg-type]
-            weighting="one" if self.error == "absolute" else "equalised",
+            weighting="one" if self.of_noise else "equalised",
             variable=self.variable,
             error=self.error,
             of_noise=self.of_noise,

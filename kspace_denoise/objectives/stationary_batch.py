@@ -8,6 +8,7 @@ from torch import Tensor
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.objectives.batch import Batch
 from kspace_denoise.objectives.noise_like import noise_like
+from kspace_denoise.recon.noise_correlation import correlation_spectrum
 from kspace_denoise.symmetry import turn
 
 
@@ -45,21 +46,9 @@ class StationaryBatch(Batch):
         side = max(height, width) + 2 * reach  # beyond which the circle closes on itself
         around = self.image.new_zeros(len(self), side, side)
         white = noise_like(around, generator)
-        coloured = ifft2c(amplitude(self.correlation, side) * fft2c(white))
+        power = correlation_spectrum(self.correlation, (side, side))
+        coloured = ifft2c(power.sqrt() * fft2c(white))
         if not self.image.is_complex():
             coloured = coloured.real
         turned = [turn(x, number) for x, number in zip(coloured, self.numbers, strict=True)]
         return torch.where(self.image != 0, torch.stack(turned)[:, :height, :width], 0)
-
-
-def amplitude(correlation: Tensor, side: int) -> Tensor:
-    """Return the root of the spectrum `(side, side)`, of mean square 1, of correlated noise.
-
-    What was measured need not be a correlation: where its spectrum is below 0 it is taken for 0.
-    """
-    reach = len(correlation) // 2
-    centred = correlation.new_zeros(side, side)
-    middle = slice(side // 2 - reach, side // 2 + reach + 1)
-    centred[middle, middle] = correlation
-    spectrum: Tensor = fft2c(centred.to(torch.complex64)).real.clamp(min=0)
-    return (spectrum / spectrum.mean()).sqrt()

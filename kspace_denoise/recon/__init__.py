@@ -14,7 +14,11 @@ from kspace_denoise.recon.koay import Koay, koay
 from kspace_denoise.recon.l1_wavelet import l1_wavelet
 from kspace_denoise.recon.magnitude_noise import MagnitudeNoise, rss_noise
 from kspace_denoise.recon.noise import noise_covariance, whiten, whitening_matrix
-from kspace_denoise.recon.noise_correlation import correlation_reach, noise_correlation
+from kspace_denoise.recon.noise_correlation import (
+    correlation_reach,
+    correlation_spectrum,
+    noise_correlation,
+)
 from kspace_denoise.recon.noise_estimate import NoiseEstimate, estimate_noise
 from kspace_denoise.recon.noise_level import NoiseLevel, estimate_sigma
 from kspace_denoise.recon.noise_not_found import NoiseNotFound
@@ -47,6 +51,7 @@ __all__ = [
     "adaptive_combine",
     "cg_sense",
     "correlation_reach",
+    "correlation_spectrum",
     "ddrm",
     "dds",
     "espirit",

@@ -11,6 +11,8 @@ from kspace_denoise.symmetry import SYMMETRIES
 
 Domain = Literal["image", "stationary", "svd"]
 DOMAINS: tuple[str, ...] = get_args(Domain)
+LEFT_ALONE = UNetConfig()
+"""The network of a config that names none: by identity, as another U-Net may be like it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +20,8 @@ class TrainConfig:
     """A training run.
 
     Either `steps` is given, or as many are taken as fit into `minutes`.
-    `patch` is the side of the random crops in pixels; `learning_rate` warms up over `warmup` steps
+    `patch` is the side of the random crops in pixels, by default 64, or that of the smallest image
+    where that is less; `learning_rate` warms up over `warmup` steps
     and falls to zero along a cosine; `ema` is the decay of the weights' running mean, `clip` the
     largest gradient norm. At inference the mean over `symmetries` turns, flips and phases is taken:
     1 to 8, by default 8, and 1 as in the paper with `paper = true`. `objective` overrides
@@ -34,13 +37,13 @@ class TrainConfig:
     CPU a C++ compiler) before the first step and pays in runs of hours.
     """
 
-    network: NetworkConfig = dataclasses.field(default_factory=UNetConfig)
+    network: NetworkConfig = LEFT_ALONE
     objective: dict[str, Any] = dataclasses.field(default_factory=dict)
     paper: bool = False
     steps: int | None = None
     minutes: float = 10.0
     batch: int = 4
-    patch: int = 64
+    patch: int | None = None
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     warmup: int = 50
@@ -56,10 +59,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_kinds(TrainConfig, vars(self))
         check_choice("domain", self.domain, DOMAINS)
-        names = ("minutes", "batch", "patch", "learning_rate", "warmup", "clip", "parts")
-        positive = {name: getattr(self, name) for name in names}
-        if self.steps is not None:
-            positive["steps"] = self.steps
+        names = ("minutes", "batch", "learning_rate", "warmup", "clip", "parts", "steps", "patch")
+        values = {name: getattr(self, name) for name in names}
+        positive = {name: value for name, value in values.items() if value is not None}
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}, expected a decay from 0 to below 1")
         if not 1 <= self.passes <= SYMMETRIES:
@@ -86,8 +88,10 @@ class TrainConfig:
         return record
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+    def from_dict(cls, values: dict[str, Any], architecture: str = "unet") -> "TrainConfig":
         """Build a record from plain values; unknown names are refused.
+
+        `architecture` is that of a table `network` which names none.
 
         Raises:
             ValueError: if a name is unknown; the message lists the known ones.
@@ -97,14 +101,17 @@ class TrainConfig:
         network = values.pop("network", {})
         if not isinstance(network, dict):
             raise TypeError(f"network is {network!r}, expected a table of settings")
+        chosen = (
+            network_config({"architecture": architecture, **network}) if network else LEFT_ALONE
+        )
         of_network = {"architecture"} | {f.name for f in dataclasses.fields(UNetConfig)}
         if misplaced := sorted(of_network & set(values)):
             raise ValueError(f"{', '.join(misplaced)} belongs under [network], not above it")
         check_names(cls, values)
-        return cls(network=network_config(network), **values)
+        return cls(network=chosen, **values)
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> "TrainConfig":
+    def from_toml(cls, path: str | Path, architecture: str = "unet") -> "TrainConfig":
         """Read a record from a TOML file, e.g. `steps = 500` and a table `[network]`.
 
         Raises:
@@ -114,4 +121,4 @@ class TrainConfig:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not a TOML file: {error}") from None
-        return cls.from_dict(values)
+        return cls.from_dict(values, architecture)

@@ -9,11 +9,12 @@ from kspace_denoise.networks import (
     ARCHITECTURES,
     BlindConfig,
     NetworkConfig,
-    UNetConfig,
     network_config,
 )
 from kspace_denoise.objectives import Objective
-from kspace_denoise.training.config import TrainConfig
+from kspace_denoise.training.config import LEFT_ALONE, TrainConfig
+from kspace_denoise.training.images import NoisyImages
+from kspace_denoise.training.trainer import PATCH
 
 FOLLOWS = ("contrasts", "direct", "target_level", "phase_width")
 """Settings of the network that follow from the method, the paper's mode and the data."""
@@ -86,7 +87,7 @@ def _chosen(config: TrainConfig, objective: Objective[Any]) -> NetworkConfig:
     """
     own = getattr(objective, "architecture", None)
     network = config.network
-    if own is not None and network == UNetConfig():
+    if own is not None and network is LEFT_ALONE:
         network = network_config({"architecture": own})
     needed = getattr(objective, "needs_blind_network", False)
     if needed and not isinstance(network, BlindConfig):
@@ -101,3 +102,21 @@ def _chosen(config: TrainConfig, objective: Objective[Any]) -> NetworkConfig:
             "to see: it is for blind-spot; take another architecture"
         )
     return network
+
+
+def check_patch(patch: int | None, hole: int | None, images: NoisyImages) -> None:
+    """Refuse patches that do not fit into the images, and holes that do not fit into them.
+
+    Raises:
+        ValueError: telling how many pixels there are.
+    """
+    side = min(min(image.shape) for image in images.images)
+    if patch is not None and patch > side:
+        raise ValueError(
+            f"patch is {patch}, expected no more than the {side} pixels of the smallest image; "
+            f"left out it is {min(side, PATCH)}"
+        )
+    if hole is not None and hole >= min(side, patch or PATCH):
+        raise ValueError(
+            f"hole is {hole}, expected less than the {min(side, patch or PATCH)} pixels of a patch"
+        )

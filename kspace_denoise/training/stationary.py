@@ -3,11 +3,12 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kspace_denoise.objectives.stationary_batch import StationaryBatch
-from kspace_denoise.recon.noise_correlation import noise_correlation
+from kspace_denoise.recon.noise_correlation import REACH, correlation_reach, noise_correlation
 from kspace_denoise.training.facts import checksum
 from kspace_denoise.training.images import NoisyImages
 
@@ -54,6 +55,9 @@ class StationaryImages:
 def measured_correlation(images: NoisyImages) -> Tensor:
     """Return how the noise of images is correlated; those of one size are looked at together.
 
+    Beyond its reach it is taken for none: what little is found there by chance, over so many
+    distances, would add up to noise of low frequency.
+
     Raises:
         ValueError: as `noise_correlation`.
     """
@@ -61,4 +65,7 @@ def measured_correlation(images: NoisyImages) -> Tensor:
     largest = max(set(sizes), key=lambda size: size[0] * size[1] * sizes.count(size))
     alike = [x for x, size in zip(images.images, sizes, strict=True) if size == largest]
     found = noise_correlation(torch.stack(alike[:_LOOKED_AT]).numpy())
-    return torch.from_numpy(found).float()
+    away = np.abs(np.arange(-REACH, REACH + 1))
+    near = np.maximum(away[:, None], away) <= correlation_reach(found) + 1
+    dtype = np.complex64 if np.iscomplexobj(found) else np.float32
+    return torch.from_numpy(np.where(near, found, 0).astype(dtype))

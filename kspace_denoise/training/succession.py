@@ -40,12 +40,15 @@ class Succession:
 
         `watch` is called with the trainer after every ten steps.
         """
-        trainer = Trainer(
-            network, objective, data, self.part(share), self.seed, self.device, self.kept(name)
-        )
+        config = self.part(share)
+        shape = getattr(getattr(network, "network", network), "config", config.network)
+        config = config.replace(network=shape)  # by which a checkpoint is known
+        trainer = Trainer(network, objective, data, config, self.seed, self.device, self.kept(name))
         if self.resume and trainer.checkpoint is not None and trainer.checkpoint.exists():
             trainer.resume()
-        follow = self.reports(name) if self.reports else None
+        done = trainer.progress.step
+        title = f"{name}, from step {done}" if done else name
+        follow = self.reports(title) if self.reports else None
 
         def report(progress: Progress) -> None:
             if watch is not None:

@@ -32,7 +32,7 @@ from kspace_denoise.training.cache import cached_images
 from kspace_denoise.training.coils import CoilImages, training_coils
 from kspace_denoise.training.config import Domain, TrainConfig
 from kspace_denoise.training.examples import Made, training_examples
-from kspace_denoise.training.fitted import fitted
+from kspace_denoise.training.fitted import check_patch, fitted
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_pixels, training_spectra
@@ -108,8 +108,12 @@ def train(
     config = fitted(config, objective, start, len(subjects[0].contrasts) + shown)
     folder = None if cache is None else Path(cache)
     images = _gathered(objective, subjects, recipe, config.domain, folder, made)
-    if isinstance(images, NoisyImages):
-        warn_if_coloured(method, config.network, images)
+    seen = images.images if isinstance(images, StationaryImages) else images
+    if isinstance(seen, NoisyImages):
+        hole = getattr(objective, "hole", getattr(config.network, "hole", None))
+        check_patch(config.patch, hole, seen)
+        if seen is images and not (isinstance(objective, DiffDenoise) and hole is None):
+            warn_if_coloured(method, hole, seen)
     if isinstance(objective, GSURE) and config.symmetries is None:
         config = config.replace(symmetries=1)  # it is never shown turned images
     objective, config = _fit_to_data(objective, config, images)

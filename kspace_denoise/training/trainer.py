@@ -49,6 +49,8 @@ class Progress:
     waited: float = 0.0
 
 
+PATCH = 64
+"""Pixels of the side of a crop, unless the config says so; less of images that are smaller."""
 Report = Callable[[Progress], None]
 
 
@@ -123,7 +125,8 @@ class Trainer:
     def _batch(self, step: int) -> AnyBatch:
         """Draw the batch of a step."""
         generator = torch.Generator().manual_seed(mixed_seed(self.seed, step))
-        batch: AnyBatch = self.images.draw(self.config.batch, self.config.patch, generator)
+        patch = self.config.patch or PATCH
+        batch: AnyBatch = self.images.draw(self.config.batch, patch, generator)
         return batch.to(self.device)
 
     def _step(self, parts: Parts, batch: AnyBatch) -> None:

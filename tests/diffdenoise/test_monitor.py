@@ -10,9 +10,10 @@ from kspace_denoise.diffdenoise.monitor import Monitor, Probe, Seen, chosen, uns
 from kspace_denoise.diffdenoise.teach import taught
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.objectives import DiffDenoise
-from kspace_denoise.objectives.stationary_batch import amplitude
+from kspace_denoise.recon import correlation_spectrum
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.succession import Succession
+from kspace_denoise.training.trainer import Progress
 from tests.diffdenoise.test_teach import SMALL
 
 SIDE, SIGNAL = 128, 2.0
@@ -33,7 +34,7 @@ def images(correlation: Tensor, complex_ones: bool) -> tuple[NoisyImages, Tensor
     if not complex_ones:
         parts[1] = 0
     both = torch.complex(parts[0], parts[1])
-    noise = ifft2c(amplitude(correlation, SIDE) * fft2c(both[1]))
+    noise = ifft2c(correlation_spectrum(correlation, (SIDE, SIDE)).sqrt() * fft2c(both[1]))
     clean = SIGNAL * both[0]
     if not complex_ones:
         noise, clean = noise.real, clean.real
@@ -45,7 +46,7 @@ def images(correlation: Tensor, complex_ones: bool) -> tuple[NoisyImages, Tensor
 def test_the_share_and_the_error_of_a_filter_are_found(correlation, complex_ones):
     """A filter along rows lets smooth noise pass: more of it comes back where noise is smooth."""
     noisy, clean = images(correlation, complex_ones)
-    power = amplitude(correlation, SIDE) ** 2
+    power = correlation_spectrum(correlation, (SIDE, SIDE))
     k = (torch.arange(SIDE) - SIDE // 2) / SIDE
     gain = (0.6 + 0.4 * torch.cos(2 * torch.pi * k)).expand(SIDE, SIDE)
 
@@ -80,10 +81,10 @@ def test_blank_pixels_do_not_count():
 def test_what_is_looked_at_is_not_trained_on_where_there_is_enough():
     arrays = [torch.full((30, 20 + 10 * (n == 1)), float(n + 1)).numpy() for n in range(12)]
     many = NoisyImages.from_arrays(arrays)
-    assert chosen(many) == [0, 2]
-    left = unseen(many)
-    assert [float(x.mean()) for x in left.images] == [2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-    assert left.facts.scale.tolist() == [2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert chosen(many) == [4, 8]
+    left, kept = unseen(many), [1, 2, 3, 4, 6, 7, 8, 10, 11, 12]
+    assert [float(x.mean()) for x in left.images] == kept
+    assert left.facts.scale.tolist() == kept
     few = NoisyImages.from_arrays(arrays[:9])
     assert unseen(few) is few
 
@@ -92,7 +93,7 @@ def test_images_are_cut_to_their_middle_and_counted_off():
     arrays = [torch.full((150, 140), float(n)).numpy() for n in range(1, 9)]
     probe = Probe.of(NoisyImages.from_arrays(arrays), WHITE, lambda x, _: x, seed=0)
     assert probe.images.shape == (2, 128, 128)
-    assert [float(x.mean()) for x in probe.images] == [1, 2]
+    assert [float(x.mean()) for x in probe.images] == [3, 6]
 
 
 def test_the_weights_of_the_least_error_are_kept_and_found_again(tmp_path):
@@ -141,6 +142,13 @@ def test_the_model_is_that_of_the_least_error(monkeypatch, stop_early):
     assert all(torch.equal(found[key], best[key]) for key in best) == stop_early
 
 
+def test_a_drawing_worse_than_the_noisy_image_is_told(monkeypatch):
+    monkeypatch.setattr(Probe, "look", lambda _probe, _draw, step: Seen(step, 0.2, 4.9))
+    run = Succession(SMALL.replace(steps=30), 0, "cpu", None, False, None)
+    with pytest.warns(UserWarning, match=r"draws has 4\.9 times the error of the noisy image"):
+        taught(images(WHITE, False)[0], DiffDenoise(hole=1, steps=2), 1, WHITE, run)
+
+
 def test_a_run_that_went_back_forgets_what_it_saw_later():
     class Trainer:
         class progress:  # noqa: N801
@@ -150,6 +158,29 @@ def test_a_run_that_went_back_forgets_what_it_saw_later():
 
     monitor = Monitor(Probe.of(images(WHITE, False)[0], WHITE, lambda x, _: x, 0), lambda _: abs)
     monitor.seen = [Seen(10, 0.1, 0.3), Seen(20, 0.1, 0.2)]
-    monitor.best = {"of": torch.ones(1)}
+    monitor.best, monitor.best_at = {"of": torch.ones(1)}, Seen(20, 0.1, 0.2)
     monitor.watch(Trainer())
     assert (monitor.seen, monitor.best) == ([Seen(10, 0.1, 0.3)], {})
+
+
+def test_a_run_that_went_back_keeps_its_best_from_before(monkeypatch, tmp_path):
+    """Of errors that rise the first state is the best, whether the run was killed or not."""
+    monkeypatch.setattr(Probe, "look", lambda _probe, _draw, step: Seen(step, 0.1, step / 100))
+
+    class Trainer:
+        def __init__(self, step):
+            self.progress = Progress(step=step, steps=100)
+            self.average = {"of": torch.tensor([float(step)])}
+
+    def monitor():
+        probe = Probe.of(images(WHITE, False)[0], WHITE, lambda x, _: x, 0)
+        return Monitor(probe, lambda _: abs, tmp_path / "best")
+
+    first, again = monitor(), monitor()
+    for step in (10, 20, 30):
+        first.watch(Trainer(step))
+    again.resume()
+    for step in (15, 20, 30, 40):  # the checkpoint is older than the last look
+        again.watch(Trainer(step))
+    assert [one.step for one in again.seen] == [10, 20, 30, 40]
+    assert float(again.best["of"]) == again.best_at.step == 10

@@ -19,7 +19,7 @@ from kspace_denoise.training.trainer import Progress, Trainer
 from tests.training.scans import TINY, magnitudes, scan
 
 SMALL = TINY.replace(network=NAFNetConfig(width=4, encoder=(1,), decoder=(1,)), steps=20, parts=1)
-QUICK = {"hole": 1, "steps": 2}
+QUICK = {"hole": 1, "steps": 2, "stop_early": False}
 
 
 class StoppedError(Exception):
@@ -73,6 +73,7 @@ def test_coil_images_are_denoised_too() -> None:
     assert np.isfinite(found.image).all()
 
 
+@pytest.mark.filterwarnings("ignore:what the diffusion model draws")  # of so few steps
 def test_without_a_hole_it_is_as_wide_as_the_noise_is_correlated() -> None:
     heads = [np.abs(kd.sim.phantom((96, 96), seed=s).image) for s in range(4)]
     noise = kd.sim.BlurredNoise(0.2, 0.8)
@@ -106,9 +107,25 @@ def test_a_killed_run_goes_on_between_and_inside_its_stages(name: str, tmp_path:
         return lambda _: None
 
     resumed = train(config=config, checkpoint=path, resume=True, reports=follow)
-    assert told == ["blind network", "diffusion", "student"]
+    stages = ["blind network", "diffusion", "student"]
+    assert [one.partition(", from step ")[0] for one in told] == stages
+    assert "from step" in told[0]
     for key, weight in whole.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[key])
+
+
+def test_where_nothing_tells_when_to_stop_that_is_told() -> None:
+    with pytest.warns(
+        UserWarning, match=r"cannot be told \(there are 0 flat pixels.*after its last"
+    ):
+        train(config=SMALL.replace(objective={"hole": 1, "steps": 2}))
+
+
+def test_holes_and_patches_must_fit_into_the_images() -> None:
+    with pytest.raises(ValueError, match="hole is 25, expected less than the 24 pixels of a patch"):
+        train(config=SMALL.replace(patch=24, objective={**QUICK, "hole": 25}))
+    with pytest.raises(ValueError, match=r"patch is 512, expected no more than the \d+ pixels"):
+        train(config=SMALL.replace(patch=512))
 
 
 def test_what_cannot_be_is_refused() -> None:
@@ -137,6 +154,10 @@ def test_the_files_of_another_run_are_refused_or_swept_away(tmp_path: Path) -> N
     other = SMALL.replace(objective={**QUICK, "steps": 3})
     with pytest.raises(ValueError, match=r"run.drawn belongs to another run \(steps"):
         train(checkpoint=path, resume=True, config=other)
+    (tmp_path / "run.drawn").unlink()
+    wider = SMALL.replace(objective={**QUICK, "hole": 3})  # the first stage has other weights then
+    with pytest.raises(ValueError, match=r"blind-network belongs .*network.hole was 1 and is 3"):
+        train(checkpoint=path, resume=True, config=wider)
     (tmp_path / "run.diffusion-1").write_text("of a run with more iterations")
     (tmp_path / "run.toml").write_text("of the user")
     train(checkpoint=path)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from kspace_denoise import sim
 from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.objectives import C2S, Batch
-from kspace_denoise.objectives.stationary_batch import StationaryBatch, amplitude
+from kspace_denoise.objectives.stationary_batch import StationaryBatch
+from kspace_denoise.recon import correlation_spectrum
 from kspace_denoise.symmetry import turn
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.stationary import StationaryImages
@@ -48,6 +49,20 @@ def test_noise_is_drawn_as_it_is_correlated(dtype):
         assert found == pytest.approx(true, abs=4 / independent**0.5)
 
 
+def test_complex_noise_turns_from_pixel_to_pixel_as_it_should():
+    """As that of partial Fourier: more noise at k than at -k; by (y, x) and then its neighbour."""
+    correlation = torch.zeros(3, 3, dtype=torch.complex64)
+    correlation[:, 1] = torch.tensor([0.4j, 1, -0.4j])
+    images = torch.ones(64, 40, 33, dtype=torch.complex64)
+    batch = StationaryBatch(images, torch.ones(64), correlation=correlation, numbers=(0,) * 64)
+    noise = batch.noise(seeded())
+    below = (noise[:, 1:] * noise[:, :-1].conj()).mean() / 2
+    right = (noise[..., 1:] * noise[..., :-1].conj()).mean() / 2
+    within = 4 / (noise.numel() / 4) ** 0.5
+    assert abs(complex(below) + 0.4j) < within
+    assert abs(complex(right)) < within
+
+
 def test_noise_is_turned_with_its_image():
     images = torch.ones(8, 36, 36)
     batch = StationaryBatch(
@@ -81,7 +96,7 @@ def test_blank_pixels_get_no_noise_and_parts_keep_their_turns():
 def test_what_is_no_correlation_is_clipped_and_keeps_its_power():
     impossible = along_rows()
     impossible[REACH, REACH + 1] = impossible[REACH, REACH - 1] = 0.9
-    spectrum = amplitude(impossible, 40) ** 2
+    spectrum = correlation_spectrum(impossible, (40, 40))
     assert float(spectrum.mean()) == pytest.approx(1, abs=1e-5)
     assert float(spectrum.min()) == 0
 

@@ -1,12 +1,26 @@
 """How noise is correlated, measured on phantoms whose noise is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from kspace_denoise import sim
-from kspace_denoise.recon.noise_correlation import REACH, correlation_reach, noise_correlation
+from kspace_denoise.fourier import fft2c, ifft2c
+from kspace_denoise.recon.noise_correlation import (
+    REACH,
+    correlation_reach,
+    correlation_spectrum,
+    noise_correlation,
+)
 
 ANATOMY = 0.02  # what flat tissue adds
+
+
+def white(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    real, imaginary = np.random.default_rng(seed).standard_normal((2, *shape))
+    return real + 1j * imaginary
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +41,40 @@ def test_blurred_noise_is_told_from_white(heads: np.ndarray, blur: float, reach:
     np.testing.assert_allclose(middle[:REACH], true, atol=within)
     assert found[REACH + 1, REACH + 1] == pytest.approx(noise.autocorrelation(1, 1), abs=within)
     assert correlation_reach(found) == reach
-    np.testing.assert_allclose(found, found[::-1, ::-1])
+    np.testing.assert_allclose(found, found[::-1, ::-1].conj())
+    assert np.iscomplexobj(found) == (kind == "complex")
+    assert abs(found.imag).max() < within
+
+
+@pytest.mark.parametrize("acquired", [70, 60])
+def test_noise_of_partial_fourier_turns_from_pixel_to_pixel(heads: np.ndarray, acquired: int):
+    """Its spectrum is not the same at k and -k: of half of k-space no real part is left."""
+    taken = (np.arange(120) < acquired)[:, None]
+    noise = white(heads.shape, 5) * (120 / acquired) ** 0.5
+    noisy = heads + 0.05 * np.abs(heads).max() * ifft2c(taken * fft2c(noise))
+    found = noise_correlation(noisy)
+    turns = np.exp(2j * np.pi * (np.arange(acquired) - 60)[:, None] * np.arange(4) / 120).mean(0)
+    within = ANATOMY + 4 * (3 / (0.3 * heads.size)) ** 0.5
+    np.testing.assert_allclose(found[REACH : REACH + 4, REACH], turns, atol=within)
+    np.testing.assert_allclose(found[REACH, REACH + 1 : REACH + 4], 0, atol=within)
+    assert correlation_reach(found) >= 1
+    near = np.where(np.abs(np.arange(-REACH, REACH + 1)) <= 3, found.T, 0).T
+    power = correlation_spectrum(near, (120, 113))
+    assert power.mean() == pytest.approx(1)
+    assert power[:50].mean() > 10 * power[75:115].mean()
+
+
+def test_the_spectrum_is_the_transform_of_the_correlation():
+    """Of neighbours down that share half, and as a tensor the same; DC at n // 2."""
+    correlation = np.zeros((3, 3), np.float32)
+    correlation[:, 1] = 0.5, 1, 0.5
+    power = correlation_spectrum(correlation, (5, 4))
+    expected = 1 + np.cos(2 * np.pi * (np.arange(5) - 2) / 5)
+    np.testing.assert_allclose(power, np.tile(expected[:, None], 4), atol=1e-6)
+    tensor = correlation_spectrum(torch.from_numpy(correlation), (5, 4))
+    np.testing.assert_allclose(tensor, power, atol=1e-6)
+    with pytest.raises(ValueError, match="correlation is 3 x 3, expected no more than the images"):
+        correlation_spectrum(correlation, (5, 2))
 
 
 def test_noise_that_is_correlated_along_one_axis(heads: np.ndarray):
@@ -74,3 +121,13 @@ def test_images_that_tell_nothing_are_refused():
         noise_correlation(np.random.default_rng(0).standard_normal((30, 30)))
     with pytest.raises(ValueError, match="there are 0 flat pixels"):
         noise_correlation(np.zeros((8, 64, 64)))
+    with pytest.raises(ValueError, match="hold no noise: pixels that were added should be 0"):
+        noise_correlation(np.ones((8, 64, 64)))
+
+
+@pytest.mark.parametrize("law", [sim.PoissonNoise(200.0), sim.GammaNoise(100.0)])
+def test_noise_of_uneven_level_is_refused(heads: np.ndarray, law: Any):
+    """White noise whose level follows the image would be told as correlated by 0.6."""
+    magnitudes = np.abs(heads) / np.abs(heads).max()
+    with pytest.raises(ValueError, match=r"the noise of bright areas is .* times that of dark"):
+        noise_correlation(law.sample(magnitudes, 3))
