@@ -26,7 +26,9 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     path = Path(path)
     check_file(path)
     if not h5py.is_hdf5(path):
-        raise ValueError(f"{path} is not an HDF5 file; what can be read is {', '.join(SUFFIXES)}")
+        raise ValueError(
+            f"{path} is not an HDF5 file; HDF5 ({', '.join(SUFFIXES)}) and NIfTI can be read"
+        )
     try:
         with h5py.File(path, "r") as file:
             yield file

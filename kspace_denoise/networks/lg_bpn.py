@@ -45,7 +45,7 @@ class LGBPN(BlindNetwork):
     """Two branches, mixed pixel by pixel.
 
     Attention between channels weighs them by sums over all pixels, which hold the pixel itself: as
-    published it leaks, some 1e-4 of the largest slope and less.
+    published it leaks, some 1e-3 of the largest slope in images of 2000 pixels.
     """
 
     config: LGBPNConfig

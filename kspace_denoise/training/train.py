@@ -240,7 +240,8 @@ def check_coloured(objective: Objective[Any], domain: Domain) -> None:
     if not isinstance(objective, C2S):
         raise ValueError(
             f"domain = {domain!r} is for c2s, whose corruption it colours; gsure works in the "
-            "singular value decomposition by itself, and the other methods take noise for white"
+            "singular value decomposition by itself, diffdenoise measures how wide its hole has to "
+            "be, and the other methods take noise for white"
         )
     if domain == "svd" and objective.levels != "log-normal":
         raise ValueError(

@@ -1,8 +1,10 @@
 """Networks that do not see a pixel and what is around it."""
 
+import dataclasses
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kspace_denoise.denoiser import build_network
 from kspace_denoise.networks import (
@@ -30,10 +32,12 @@ def image(height: int = 37, width: int = 45, channels: int = 2) -> Tensor:
 
 
 def leak_of(config: BlindConfig, hole: int, count: int = 6) -> float:
-    network = randomised(build(config)).double()
-    level = torch.ones(1, dtype=torch.float64)
-    x = image(channels=config.channels)
-    return leak(lambda y: network(y, level), x, hole, count)
+    return leak_of_network(randomised(build(config)), config, hole, count)
+
+
+def leak_of_network(network: nn.Module, config: BlindConfig, hole: int, count: int = 6) -> float:
+    exact, level = network.double().eval(), torch.ones(1, dtype=torch.float64)
+    return leak(lambda y: exact(y, level), image(channels=config.channels), hole, count)
 
 
 @pytest.mark.parametrize("hole", [1, 3, 7])
@@ -48,11 +52,14 @@ def test_a_strict_network_sees_nothing_in_its_hole_and_what_is_just_outside(name
 @pytest.mark.parametrize("hole", [1, 5])
 @pytest.mark.parametrize("name", LEAKING)
 def test_sums_over_all_pixels_leak_a_little(name, hole):
-    """The means of PUCA, the attention of LG-BPN: the papers' networks are not strictly blind."""
-    settings = {**vars(LEAKING[name]), "hole": hole}
-    config = type(LEAKING[name])(**settings)
-    assert 1e-8 < leak_of(config, hole) < 1e-3
-    assert leak_of(config, hole + 2) > 0.05
+    """The means of PUCA, the attention of LG-BPN: the papers' networks are not strictly blind.
+
+    As they are before training, in an image of 1665 pixels.
+    """
+    config = dataclasses.replace(LEAKING[name], hole=hole)
+    network = build_network(config, config.channels).network
+    assert 1e-6 < leak_of_network(network, config, hole) < 3e-3
+    assert leak_of_network(network, config, hole + 2) > 0.05
 
 
 def test_a_network_that_sees_the_pixel_is_found_out():
