@@ -47,6 +47,7 @@ from kspace_denoise.cli.training_progress import (
     kept_of,
     note_nothing_learnt,
     nothing_to_resume,
+    of_network,
     resumable,
     training_progress,
 )
@@ -199,7 +200,7 @@ def train(
             cache=cache,
             made=lambda count, _total: made.update(count - made.n),
             report=training_progress(f"{method} {stage}", done) if processes.first else None,
-            reports=training_progress if processes.first else None,
+            reports=of_network if processes.first else None,
         )
     if not processes.first:
         return

@@ -17,8 +17,8 @@ from kspace_denoise.cli.training_config import budget
 from kspace_denoise.cli.training_progress import (
     kept_of,
     nothing_to_resume,
+    of_network,
     resumable,
-    training_progress,
 )
 from kspace_denoise.dmri.prepare import prepare
 from kspace_denoise.dmri.shells import shells
@@ -102,7 +102,7 @@ def _train(method: str, files: DwiFiles, settings: dict[str, Any], options: dict
             device=options["device"],
             checkpoint=checkpoint,
             resume=options["resume"],
-            reports=training_progress,
+            reports=of_network,
         )
     inputs = [path for path in (source, config_file, *files.read(source)) if path is not None]
     denoiser.record["provenance"] = provenance.record(

@@ -51,6 +51,12 @@ def training_progress(title: str, done: int = 0) -> Callable[[Any], None]:
     return _bar(title, done) if sys.stderr.isatty() else _lines(title)
 
 
+def of_network(title: str) -> Callable[[Any], None]:
+    """Return what follows one of several networks, and tell that it begins."""
+    note(f"training the {title}")
+    return training_progress(title)
+
+
 def _bar(title: str, done: int) -> Callable[[Any], None]:
     from tqdm import tqdm
 

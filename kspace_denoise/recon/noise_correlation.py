@@ -25,10 +25,10 @@ def noise_correlation(images: Array, reach: int = REACH) -> Values:
     Of images `(..., y, x)`, complex or real, the 30 % of pixels are looked at where the smoothed
     magnitude has the least slope: there the difference of two pixels is noise, and half its mean
     square over that of pixels `reach` apart is 1 - the real part (a variogram); the imaginary part
-    is that of the product of two such differences. The level of the noise need not be known, but
-    has to be the same all over, as in SNR units; anatomy in flat areas adds some 0.01 to 0.04.
-    Pixels of exactly 0 are blank. Of Rician magnitudes the air is what is flat, and its correlation
-    is about the square of that of the parts: too little is found.
+    is that of the product of two such differences, or 0 where there are too few. The level of the
+    noise need not be known, but has to be the same all over, as in SNR units; anatomy in flat areas
+    adds some 0.01 to 0.04. Pixels of exactly 0 are blank. Of Rician magnitudes the air is what is
+    flat, and its correlation is about the square of that of the parts: too little is found.
 
     Raises:
         ValueError: if images are too small, blank, or too few, or the level of their noise is not
@@ -47,12 +47,9 @@ def noise_correlation(images: Array, reach: int = REACH) -> Values:
         sums += _differences(image, level, reach)
         thirds += _power(image, level, third)
     (squares, counts), (crossed, crossings) = sums
-    fewest = counts.min()
-    if np.iscomplexobj(flat):  # of as many products the error is less by the root of 2
-        fewest = min(fewest, 2 * crossings.min())
-    if fewest < _FEWEST:
+    if counts.min() < _FEWEST:
         raise ValueError(
-            f"there are {int(fewest)} flat pixels, expected {_FEWEST} or more to tell how "
+            f"there are {int(counts.min())} flat pixels, expected {_FEWEST} or more to tell how "
             "noise is correlated: give more or larger images"
         )
     _check_even(thirds)
@@ -62,7 +59,8 @@ def noise_correlation(images: Array, reach: int = REACH) -> Values:
         raise ValueError("the flat pixels hold no noise: pixels that were added should be 0")
     down = 1 - half / beyond
     if np.iscomplexobj(flat):
-        down = down + 1j * crossed / crossings / beyond
+        enough = 2 * crossings >= _FEWEST  # of as many the error is less by the root of 2
+        down = down + 1j * np.where(enough, crossed, 0) / np.maximum(crossings, 1) / beyond
     return np.asarray(np.concatenate([down[:0:-1, ::-1].conj(), down]))
 
 

@@ -60,6 +60,21 @@ def test_train_then_denoise(scan_file: Path, config: Path, tmp_path: Path, stage
     assert (record["parameters"]["stage"], record["parameters"]["method"]) == (stage, "c2s")
 
 
+def test_a_table_of_the_network_is_for_that_of_the_method(scan_file: Path, tmp_path: Path) -> None:
+    """Unless it names another one, which is then refused by name where it does not fit."""
+    model, config = tmp_path / "blind.safetensors", tmp_path / "blind.toml"
+    config.write_text("steps = 4\nbatch = 1\n[network]\nwidth = 8\nhole = 3\n")
+    words = ["train", "blind-spot", scan_file, "--out", model, "--config", config]
+    words += ["--calibration", 12, "--device", "cpu"]
+    succeed(*words)
+    network = load(model).config.network
+    assert (network.architecture, vars(network)["width"], vars(network)["hole"]) == ("puca", 8, 3)
+    config.write_text('steps = 4\n[network]\narchitecture = "unet"\n')
+    assert "does not see the pixel itself, and unet does" in fail(*words)
+    config.write_text("steps = 4\npatch = 500\n")
+    assert "patch is 500, expected no more than the 32 pixels of the smallest" in fail(*words)
+
+
 def test_denoise_without_training_lowers_the_error(
     scan_file: Path, clean_file: Path, tmp_path: Path
 ) -> None:
