@@ -20,7 +20,7 @@ from kspace_denoise.cli.reach import describe_reach
 from kspace_denoise.cli.readout import readout_option, with_readout
 from kspace_denoise.cli.survey import Survey, survey, warnings_of
 from kspace_denoise.dmri.shells import shells
-from kspace_denoise.scan import Images, Scan
+from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.stages import KnownNoise
 
 _ASKED = (
@@ -203,6 +203,17 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _before(file: Path) -> tuple[Numpy, Numpy] | None:
+    """Return the noisy images and their noise maps that `denoise` wrote beside its result."""
+    if formats.is_nifti(file):
+        return None
+    try:
+        noisy, sigma = (formats.read_images(file, name).data for name in ("noisy", "noisy_sigma"))
+    except ValueError:
+        return None
+    return noisy, sigma
+
+
 def _draw(
     file: Path,
     content: Scan | Images | None,
@@ -217,7 +228,7 @@ def _draw(
     if isinstance(content, Scan):
         figure = draw_scan(content, known, file.name, found.get("snr"))
     elif content is not None:
-        figure = draw_images(content, file.name)
+        figure = draw_images(content, file.name, _before(file))
     elif known is not None:
         figure = draw_noise_scan(known, file.name)
     else:

@@ -26,6 +26,7 @@ from kspace_denoise.stages import KnownNoise
 _SAMPLED = ListedColormap(["#1d2229", "#8c5a4a", "#6fa8c9"])  # not sampled, zero-filled, acquired
 _LARGEST_GRID = 32
 _WIDTH = 10.0  # inches
+_AROUND_ZERO = {"vmin": -4, "vmax": 4}
 
 
 def draw_scan(scan: Scan, noise: KnownNoise | None, title: str, snr: float | None = None) -> Figure:
@@ -104,11 +105,19 @@ def _draw_coils(figure: Any, coil_images: Numpy, columns: int, rows: int) -> Non
             show(axes, np.abs(coil_images[coil]), f"coil {coil}", vmin=0, vmax=brightest)
 
 
-def draw_images(images: Images, title: str) -> Figure:
-    """Draw the middle slice: magnitude, phase of complex images, and the noise map if known."""
+def draw_images(images: Images, title: str, noisy: tuple[Numpy, Numpy] | None = None) -> Figure:
+    """Draw the middle slice: magnitude, phase of complex images, and the noise map if known.
+
+    Of denoised images what they were, too, and what was taken from them: `noisy` and its sigma.
+    """
     index = len(images.data) // 2
     data = images.data[index].reshape(-1, *images.data.shape[-2:])[0]
     panels: list[tuple[Numpy, str, dict[str, Any]]] = [(np.abs(data), "magnitude", {})]
+    if noisy is not None:
+        before, sigma = (x[index].reshape(-1, *data.shape)[0] for x in noisy)
+        brightest = {"vmin": 0, "vmax": np.percentile(np.abs(before), 99.7) or 1.0}
+        panels = [(np.abs(before), "noisy", brightest), (np.abs(data), "denoised", brightest)]
+        panels.append((_taken(before, data, sigma), "taken away, over sigma", _AROUND_ZERO))
     if np.iscomplexobj(data):
         phase = {"cmap": "twilight", "vmin": -np.pi, "vmax": np.pi}
         panels.append((np.angle(data), "phase", phase))
@@ -123,6 +132,15 @@ def draw_images(images: Images, title: str) -> Figure:
         bar.ax.tick_params(colors=INK, labelsize=7)
     figure.suptitle(f"{title}: slice {index} of {len(images.data)}", color=INK)
     return figure
+
+
+def _taken(before: Numpy, after: Numpy, sigma: Numpy) -> Numpy:
+    """Return what was taken from an image in units of its noise, of complex ones the part in phase.
+
+    That is where anatomy would show.
+    """
+    taken = (before - after) * np.exp(-1j * np.angle(after))
+    return np.asarray(np.where(sigma > 0, taken.real / np.where(sigma > 0, sigma, 1), 0))
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -10,6 +10,7 @@ from matplotlib.image import imread
 
 import kspace_denoise as kd
 from kspace_denoise import formats, sim
+from kspace_denoise.cli.picture import _taken
 from kspace_denoise.networks import UNetConfig
 from tests.cli.conftest import SIGMA, covariance
 from tests.cli.runner import fail, files_in, succeed
@@ -245,6 +246,20 @@ def test_the_picture_of_images(tmp_path: Path, complex_pixels: bool) -> None:
     )  # fmt: skip
     succeed("info", path, "--picture", tmp_path / "image.svg")
     assert "<svg" in (tmp_path / "image.svg").read_text()
+
+
+def test_the_picture_of_denoised_images_shows_what_was_taken(tmp_path: Path) -> None:
+    noisy = kspace()[:, 0]
+    beside = {"noisy": noisy, "noisy_sigma": np.full(noisy.shape, 0.1, np.float32)}
+    plain = write_file(tmp_path / "plain.h5", reconstruction=0.9 * noisy)
+    denoised = write_file(tmp_path / "denoised.h5", reconstruction=0.9 * noisy, **beside)
+    for path in (plain, denoised):
+        succeed("info", path, "--picture", path.with_suffix(".svg"))
+    titles = [path.with_suffix(".svg").read_text() for path in (plain, denoised)]
+    assert ["taken away, over sigma" in text for text in titles] == [False, True]
+    sigma = np.array([[2.0, 0.0]])
+    taken = _taken(np.array([[3j, 5j]]), np.array([[1j, 1j]]), sigma)
+    np.testing.assert_allclose(taken, [[1.0, 0.0]])
 
 
 def test_pictures_that_cannot_be(tmp_path: Path, scan_file: Path) -> None:
