@@ -45,7 +45,7 @@ def describe_model(file: Path) -> dict[str, Any]:
         "weights": weights,
         "objective": config["objective"] or None,
         "hole": trained.get("hole"),
-        "noise_correlation": _neighbours(trained.get("correlation")),
+        "noise_correlation": _neighbours(trained),
         "drawing_error": _course(trained.get("noise_share")),
         "other_networks": _others(trained.get("networks", {})),
         "steps": trained.get("steps"),
@@ -57,12 +57,13 @@ def describe_model(file: Path) -> dict[str, Any]:
     }
 
 
-def _neighbours(correlation: list[list[float]] | None) -> str | None:
-    """Return what was measured of pixels one apart."""
-    if not correlation:
+def _neighbours(trained: dict[str, Any]) -> str | None:
+    """Return how the noise of pixels one apart is correlated, and what told that."""
+    if not trained.get("correlation"):
         return None
-    down, across = correlation
-    return f"{down[1]:.2f} down, {across[1]:.2f} across"
+    down, across = trained["correlation"]
+    told_by = trained.get("correlation_told_by", "flat areas of the images")
+    return f"{down[1]:.2f} down, {across[1]:.2f} across, told by {told_by}"
 
 
 def _course(seen: list[dict[str, float]] | None) -> str | None:

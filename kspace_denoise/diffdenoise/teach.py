@@ -24,7 +24,7 @@ from kspace_denoise.training.checkpoint import differences, read_tensors, write_
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.processes import joined
-from kspace_denoise.training.stationary import measured_correlation
+from kspace_denoise.training.stationary import in_short, measured_correlation
 from kspace_denoise.training.succession import Succession
 
 
@@ -72,7 +72,7 @@ def student_of(
     lesson = taught(images, method, hole, correlation, run)
     records = {
         "hole": hole,
-        "correlation": None if correlation is None else _in_short(correlation),
+        "correlation": None if correlation is None else in_short(correlation),
         "noise_share": [one._asdict() for one in lesson.seen],
         "networks": run.records,
     }
@@ -103,15 +103,6 @@ def _correlation(images: NoisyImages, method: DiffDenoise) -> Tensor | None:
                 stacklevel=5,
             )
         return None
-
-
-def _in_short(correlation: Tensor) -> list[list[float]]:
-    """Return the correlation (its magnitude) of pixels up to four apart, down and across."""
-    middle = len(correlation) // 2
-    return [
-        [round(float(abs(x)), 3) for x in square[middle, middle : middle + 5]]
-        for square in (correlation.T, correlation)
-    ]
 
 
 def taught(

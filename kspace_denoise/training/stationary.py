@@ -1,14 +1,17 @@
 """Images whose noise is correlated from pixel to pixel, the same all over."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kspace_denoise.fourier import ifft2c
 from kspace_denoise.objectives.stationary_batch import StationaryBatch
 from kspace_denoise.recon.noise_correlation import REACH, correlation_reach, noise_correlation
+from kspace_denoise.scan import Images, Scan
 from kspace_denoise.training.facts import checksum
 from kspace_denoise.training.images import NoisyImages
 
@@ -18,10 +21,11 @@ _LOOKED_AT = 32
 
 @dataclasses.dataclass(frozen=True)
 class StationaryImages:
-    """Images, and how their noise is correlated, `(2 reach + 1, 2 reach + 1)`."""
+    """Images, how their noise is correlated, `(2 reach + 1, 2 reach + 1)`, and what told that."""
 
     images: NoisyImages
     correlation: Tensor
+    told_by: str = "flat areas of the images"
 
     @classmethod
     def measured(cls, images: NoisyImages) -> "StationaryImages":
@@ -31,6 +35,16 @@ class StationaryImages:
             ValueError: as `noise_correlation`.
         """
         return cls(images, measured_correlation(images))
+
+    @classmethod
+    def of(cls, images: NoisyImages, sources: Sequence[Scan | Images]) -> "StationaryImages":
+        """Take the correlation from the k-space of scans whose noise spectrum is known, or measure.
+
+        Raises:
+            ValueError: as `measured`.
+        """
+        known = known_correlation(sources)
+        return cls.measured(images) if known is None else cls(images, known, "noise in k-space")
 
     @property
     def channels(self) -> int:
@@ -50,6 +64,35 @@ class StationaryImages:
         """Draw crops as `NoisyImages.draw`, with noise that is turned as they are."""
         batch, numbers = self.images.drawn(count, patch, generator)
         return StationaryBatch(**vars(batch), correlation=self.correlation, numbers=numbers)
+
+
+def known_correlation(sources: Sequence[Scan | Images]) -> Tensor | None:
+    """Return how the noise of fully sampled scans is correlated, of their mean over all slices.
+
+    By the transform of its spectrum over k-space; None unless that is known of all.
+    """
+    total, slices = np.zeros((2 * REACH + 1,) * 2, np.complex128), 0
+    for source in sources:
+        if isinstance(source, Images) or source.mask is not None or source.noise_spectrum is None:
+            return None
+        ky, kx = source.kspace.shape[-2:]
+        if min(ky, kx) < len(total):
+            return None
+        power = np.broadcast_to(source.noise_spectrum, (ky, kx)).astype(np.complex128)
+        correlation = ifft2c(power / power.mean()) / (ky * kx) ** 0.5
+        middle = (slice(n // 2 - REACH, n // 2 + REACH + 1) for n in (ky, kx))
+        total += correlation[tuple(middle)] * len(source.kspace)
+        slices += len(source.kspace)
+    return torch.from_numpy((total / slices).astype(np.complex64))
+
+
+def in_short(correlation: Tensor) -> list[list[float]]:
+    """Return the correlation (its magnitude) of pixels up to four apart, down and across."""
+    middle = len(correlation) // 2
+    return [
+        [round(float(abs(x)), 3) for x in square[middle, middle : middle + 5]]
+        for square in (correlation.T, correlation)
+    ]
 
 
 def measured_correlation(images: NoisyImages) -> Tensor:

@@ -37,7 +37,7 @@ from kspace_denoise.training.images import NoisyImages
 from kspace_denoise.training.measurements import Measurements, training_measurements
 from kspace_denoise.training.spectra import Spectra, training_pixels, training_spectra
 from kspace_denoise.training.spectral_images import SpectralImages
-from kspace_denoise.training.stationary import StationaryImages
+from kspace_denoise.training.stationary import StationaryImages, in_short
 from kspace_denoise.training.subjects import (
     Recipe,
     Subject,
@@ -133,12 +133,20 @@ def train(
     network.load_state_dict(trainer.run(reports("student") if run.records and reports else report))
     record = {
         **told,
+        **_correlated(images),
         **_record(trainer, run),
         "learnt_from": "scans taken for clean" if from_clean else objective.pair,
         "contrasts": images.contrasts,
         "started_from": None if start is None else start.record,
     }
     return Denoiser(network, objective, method, stage, config, record, device)
+
+
+def _correlated(images: TrainingData) -> dict[str, Any]:
+    """Return what is recorded of noise that is correlated."""
+    if not isinstance(images, StationaryImages):
+        return {}
+    return {"correlation": in_short(images.correlation), "correlation_told_by": images.told_by}
 
 
 def _lesson(
@@ -194,7 +202,9 @@ def _gathered(
             images = cached_images(subjects, recipe, cache, made)
         else:
             images = NoisyImages.from_examples(training_examples(subjects, recipe, made))
-        return StationaryImages.measured(images) if domain == "stationary" else images
+        if domain == "stationary":
+            return StationaryImages.of(images, [subject.source for subject in subjects])
+        return images
     if recipe.stage != "after-sense" or recipe.vst or recipe.regularisation:
         raise ValueError(
             "this training learns from k-space itself: leave stage at 'after-sense', and vst and "

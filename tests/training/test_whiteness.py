@@ -10,7 +10,7 @@ import kspace_denoise as kd
 from kspace_denoise import sim
 from kspace_denoise.networks import network_config
 from kspace_denoise.scan import Images
-from tests.training.scans import TINY, scan
+from tests.training.scans import COILS, PSI, TINY, scan
 
 SIGMA = 0.2
 
@@ -65,6 +65,33 @@ def test_c2s_learns_what_the_noise_is_like_and_comes_back_from_its_file(clean, t
     assert again.domain == "stationary"
     first, second = (kd.denoise(correlated(clean), f).image for f in (denoiser, again))
     assert np.array_equal(first, second)
+
+
+def tapered(kspace: np.ndarray, power: np.ndarray, told: bool) -> kd.Scan:
+    """Return a scan whose noise has a spectrum, which its file tells, or does not."""
+    noise = sim.add_noise(np.zeros_like(kspace), PSI, 7) * power**0.5
+    return kd.Scan(
+        kspace=(kspace + noise).astype(np.complex64),
+        noise_covariance=PSI,
+        noise_spectrum=power if told else None,
+    )
+
+
+def test_where_k_space_tells_the_spectrum_of_the_noise_that_is_taken():
+    """As partial Fourier: more noise on one side; its transform is the correlation, and complex."""
+    power = np.where(np.arange(96) < 56, 96 / 56, 0)[:, None]
+    heads = [sim.phantom((96, 90), seed=s, coils=COILS).kspace for s in range(3)]
+    config = TINY.replace(domain="stationary")
+    records = []
+    for told in (True, False):
+        denoiser = kd.train("c2s", tapered(np.stack(heads), power, told), config=config)
+        records.append(denoiser.record)
+    turns = abs(np.exp(2j * np.pi * np.arange(56)[:, None] * np.arange(5) / 96).mean(0))
+    assert records[0]["correlation_told_by"] == "noise in k-space"
+    np.testing.assert_allclose(records[0]["correlation"], [turns, [1, 0, 0, 0, 0]], atol=1e-3)
+    assert records[1]["correlation_told_by"] == "flat areas of the images"
+    near = [np.array(record["correlation"])[:, :4] for record in records]  # not cut off yet
+    np.testing.assert_allclose(near[1], near[0], atol=0.06)
 
 
 def test_only_c2s_has_the_domain_and_it_needs_images_that_tell(clean):
