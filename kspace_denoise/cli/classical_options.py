@@ -5,15 +5,18 @@ import difflib
 from pathlib import Path
 
 import click
+import numpy as np
 
 from kspace_denoise.arrays import Array, to_numpy
-from kspace_denoise.classical import CLASSICAL, Stabilised
-from kspace_denoise.cli.common import Decorator, to_device
+from kspace_denoise.classical import BM3D, CLASSICAL, Stabilised
+from kspace_denoise.cli.common import Decorator, note, to_device
 from kspace_denoise.cli.options import group, together
 from kspace_denoise.denoiser import load
 from kspace_denoise.dmri.classical import VOLUME_METHODS
 from kspace_denoise.objectives import METHODS, OF_VOLUMES
 from kspace_denoise.pipeline import AnyDenoiser
+from kspace_denoise.scan import Scan
+from kspace_denoise.stages import KnownNoise
 
 ABOUT = {
     "nlm": "non-local means: averages pixels whose surroundings look alike; strength is h / sigma.",
@@ -40,6 +43,20 @@ class Prepared:
     def __call__(self, image: Array, sigma: Array | float) -> Array:
         """Denoise images `(..., y, x)`, numpy in and out."""
         return to_numpy(self.inner(to_device(image, self.device), sigma))
+
+
+def told_spectrum(denoiser: AnyDenoiser, scan: Scan, noise: KnownNoise) -> AnyDenoiser:
+    """Tell BM3D how the noise of a fully sampled scan is spread over k-space, where that is known.
+
+    Other denoisers, and of other scans, are returned as they are.
+    """
+    known = noise.spectrum is not None and scan.mask is None
+    if not (known and isinstance(denoiser, Prepared) and isinstance(denoiser.inner, BM3D)):
+        return denoiser
+    power = np.broadcast_to(np.asarray(noise.spectrum), scan.kspace.shape[-2:])
+    inner = dataclasses.replace(denoiser.inner, spectrum=power / power.mean())
+    note("bm3d is told how the noise is spread over k-space")
+    return dataclasses.replace(denoiser, inner=inner)
 
 
 def classical_options() -> Decorator:

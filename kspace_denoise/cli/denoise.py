@@ -7,7 +7,12 @@ import click
 
 from kspace_denoise import formats, provenance, recon
 from kspace_denoise.classical import CLASSICAL
-from kspace_denoise.cli.classical_options import ABOUT, classical_options, find_denoiser
+from kspace_denoise.cli.classical_options import (
+    ABOUT,
+    classical_options,
+    find_denoiser,
+    told_spectrum,
+)
 from kspace_denoise.cli.common import (
     PATH,
     calibration_option,
@@ -130,6 +135,7 @@ def denoise(
         _refuse_vst(vst, source)
         content, known = _ready(content, source, readout, noise_file, oversampling)
         size, noise, total = crop_size(crop, content), known.source, len(content.kspace)
+        denoiser = told_spectrum(denoiser, content, known)
         slices = denoise_slices(
             content, denoiser, check_stage(stage), known, calibration, replicas, penalty, others
         )
