@@ -1,6 +1,7 @@
 """The tables of the documentation, from the scores that are kept."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -9,41 +10,43 @@ from benchmarks.diffdenoise.methods import METHODS
 from benchmarks.diffdenoise.staged import CONTROLS, MODES
 
 Row: TypeAlias = dict[str, Any]
+PARTS = ("condition", *CONTROLS, "student, one pass", "student")
 
 
 def print_tables(out: Path) -> None:
-    """Print methods by noise, and the controls of the sampler by mode."""
+    """Print methods by noise; and of each kind of noise the parts of DiffDenoise by mode."""
     rows: dict[tuple[str, str], Row] = {}
     for file in sorted(out.glob("*-seed0.json")):
         row = json.loads(file.read_text())
         rows[row["method"], row["noise"]] = row
-    students = [f"diffdenoise {mode} student" for mode in MODES]
-    _print("PSNR, dB, and SSIM", [*METHODS, *students], rows, _quality)
-    for mode in MODES:
-        names = [
-            f"diffdenoise {mode} {part}"
-            for part in ("condition", *CONTROLS, "student, one pass", "student")
-        ]
-        _print(f"{mode}: PSNR, dB, and share of the noise", names, rows, _noise)
+    names = {name: name for name in METHODS}
+    names |= {f"diffdenoise {mode} student": f"diffdenoise, {mode}" for mode in MODES}
+    _print(
+        "PSNR, dB, and SSIM",
+        {said: [rows.get((name, noise)) for noise in NOISES] for name, said in names.items()},
+        list(NOISES),
+        lambda row: f"{row['psnr_db']:.2f}, {row['ssim']:.3f}",
+    )
+    for noise in NOISES:
+        _print(
+            f"{noise}: PSNR, dB, and share of the noise",
+            {p: [rows.get((f"diffdenoise {m} {p}", noise)) for m in MODES] for p in PARTS},
+            list(MODES),
+            lambda row: f"{row['psnr_db']:.2f}, {row['noise_share']:.2f}",
+        )
 
 
-def _quality(row: Row) -> str:
-    return f"{row['psnr_db']:.2f}, {row['ssim']:.3f}"
-
-
-def _noise(row: Row) -> str:
-    return f"{row['psnr_db']:.2f}, {row['noise_share']:.2f}"
-
-
-def _print(title: str, names: list[str], rows: dict[tuple[str, str], Row], cell: Any) -> None:
-    names = [name for name in names if any((name, noise) in rows for noise in NOISES)]
-    noises = [noise for noise in NOISES if any((name, noise) in rows for name in names)]
-    if not names:
+def _print(
+    title: str, table: dict[str, list[Row | None]], columns: list[str], cell: Callable[[Row], str]
+) -> None:
+    """Print a table without its empty rows and columns."""
+    table = {name: row for name, row in table.items() if any(row)}
+    kept = [i for i in range(len(columns)) if any(row[i] for row in table.values())]
+    if not kept:
         return
     print(f"\n{title}\n")
-    print("| method |" + "".join(f" {noise} |" for noise in noises))
-    print("| --- |" + " ---: |" * len(noises))
-    for name in names:
-        cells = (rows.get((name, noise)) for noise in noises)
-        values = "".join(f" {'not measured' if row is None else cell(row)} |" for row in cells)
-        print(f"| {name.removeprefix('diffdenoise ')} |{values}")
+    print("| |" + "".join(f" {columns[i]} |" for i in kept))
+    print("| --- |" + " ---: |" * len(kept))
+    for name, row in table.items():
+        cells = ("" if row[i] is None else cell(row[i]) for i in kept)
+        print(f"| {name} |" + "".join(f" {value} |" for value in cells))
