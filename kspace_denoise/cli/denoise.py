@@ -131,11 +131,13 @@ def denoise(
         if model in CLASSICAL and not vst:
             note_bias([source], contents)
         slices, total, size = denoise_images(content, denoiser, others), len(content.data), None
+        told = False
     else:
         _refuse_vst(vst, source)
         content, known = _ready(content, source, readout, noise_file, oversampling)
         size, noise, total = crop_size(crop, content), known.source, len(content.kspace)
-        denoiser = told_spectrum(denoiser, content, known)
+        plain, denoiser = denoiser, told_spectrum(denoiser, content, known)
+        told = denoiser is not plain
         slices = denoise_slices(
             content, denoiser, check_stage(stage), known, calibration, replicas, penalty, others
         )
@@ -153,6 +155,7 @@ def denoise(
         method=getattr(denoiser, "method", None),
         training=getattr(denoiser, "record", None),
         noise=noise,
+        noise_spectrum_told=told,
         strength=strength,
         vst=vst,
     )

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
 from kspace_denoise.arrays import Array, complex_dtype, namespace, to_numpy
-from kspace_denoise.fourier import fft2c
+from kspace_denoise.fourier import fft2c, ifft2c
 from kspace_denoise.sim.distribution import Values
 
 REACH = 8
@@ -98,6 +98,21 @@ def correlation_spectrum(correlation: Array, shape: tuple[int, int]) -> Array:
     centred[first : first + rows, left : left + columns] = correlation
     power = xp.clip(xp.real(fft2c(centred)), min=0)
     return power / xp.mean(power)
+
+
+def spectrum_correlation(spectrum: Array, shape: tuple[int, int], reach: int = REACH) -> Values:
+    """Undo `correlation_spectrum`, up to `reach` pixels: of power that broadcasts to (ky, kx).
+
+    Raises:
+        ValueError: if k-space has fewer positions than the correlation.
+    """
+    side = 2 * reach + 1
+    if min(shape) < side:
+        raise ValueError(f"k-space is {shape}, expected {side} positions or more each way")
+    power = np.broadcast_to(to_numpy(spectrum), shape).astype(np.complex128)
+    correlation = ifft2c(power / power.mean()) / (shape[0] * shape[1]) ** 0.5
+    first, left = (n // 2 - reach for n in shape)
+    return np.asarray(correlation[first : first + side, left : left + side])
 
 
 def _flat(image: Values) -> tuple[Values, Values]:

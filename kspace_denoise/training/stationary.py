@@ -8,9 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kspace_denoise.fourier import ifft2c
 from kspace_denoise.objectives.stationary_batch import StationaryBatch
-from kspace_denoise.recon.noise_correlation import REACH, correlation_reach, noise_correlation
+from kspace_denoise.recon.noise_correlation import (
+    REACH,
+    correlation_reach,
+    noise_correlation,
+    spectrum_correlation,
+)
 from kspace_denoise.scan import Images, Scan
 from kspace_denoise.training.facts import checksum
 from kspace_denoise.training.images import NoisyImages
@@ -78,10 +82,7 @@ def known_correlation(sources: Sequence[Scan | Images]) -> Tensor | None:
         ky, kx = source.kspace.shape[-2:]
         if min(ky, kx) < len(total):
             return None
-        power = np.broadcast_to(source.noise_spectrum, (ky, kx)).astype(np.complex128)
-        correlation = ifft2c(power / power.mean()) / (ky * kx) ** 0.5
-        middle = (slice(n // 2 - REACH, n // 2 + REACH + 1) for n in (ky, kx))
-        total += correlation[tuple(middle)] * len(source.kspace)
+        total += len(source.kspace) * spectrum_correlation(source.noise_spectrum, (ky, kx))
         slices += len(source.kspace)
     return torch.from_numpy((total / slices).astype(np.complex64))
 

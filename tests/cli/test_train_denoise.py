@@ -111,6 +111,8 @@ def test_bm3d_is_told_the_spectrum_that_the_file_tells(tmp_path: Path) -> None:
         out = tmp_path / f"{name}-denoised.h5"
         said = succeed("denoise", tmp_path / f"{name}.h5", out, *words).stderr
         assert ("bm3d is told how the noise is spread over k-space" in said) == (name == "told")
+        record = formats.read(out).header["provenance"]["parameters"]
+        assert record["noise_spectrum_told"] == (name == "told")
         clean = tmp_path / f"{name}-truth.h5"
         succeed("reconstruct", tmp_path / "clean.h5", clean, "--method", "rss", "--device", "cpu")
         errors[name] = np.mean((abs(formats.read(out).data) - abs(formats.read(clean).data)) ** 2)

@@ -13,6 +13,7 @@ from kspace_denoise.recon.noise_correlation import (
     correlation_reach,
     correlation_spectrum,
     noise_correlation,
+    spectrum_correlation,
 )
 
 ANATOMY = 0.02  # what flat tissue adds
@@ -73,6 +74,15 @@ def test_the_spectrum_is_the_transform_of_the_correlation():
     np.testing.assert_allclose(power, np.tile(expected[:, None], 4), atol=1e-6)
     tensor = correlation_spectrum(torch.from_numpy(correlation), (5, 4))
     np.testing.assert_allclose(tensor, power, atol=1e-6)
+    np.testing.assert_allclose(spectrum_correlation(power, (5, 4), 1), correlation, atol=1e-6)
+    turning = np.arange(1.0, 6)[:, None]  # no symmetry, so complex; and 0 nowhere
+    there = spectrum_correlation(turning, (5, 5), 2)
+    assert abs(there.imag).max() > 0.1
+    np.testing.assert_allclose(
+        correlation_spectrum(there, (5, 5)), np.tile(turning / 3, 5), atol=1e-6
+    )
+    with pytest.raises(ValueError, match="expected 17 positions or more"):
+        spectrum_correlation(turning, (5, 5))
     with pytest.raises(ValueError, match="correlation is 3 x 3, expected no more than the images"):
         correlation_spectrum(correlation, (5, 2))
 
