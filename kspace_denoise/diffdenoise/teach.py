@@ -141,7 +141,7 @@ def _drawn(task: _Task, tell: nn.Module, blind: nn.Module, number: str) -> Lesso
     watch = None if monitor is None else monitor.watch
     run.trained(f"diffusion{number}", network, model, unseen(conditioned), share, watch)
     if monitor is not None and monitor.best_at is not None:
-        _tell_of(monitor.best_at)
+        _tell_of(monitor.best_at if method.stop_early else monitor.seen[-1])
         if method.stop_early:
             network.load_state_dict(monitor.best)
     drawn = draw(conditioned, network, model, method, run, run.kept(f"drawn{number}"))
@@ -149,11 +149,11 @@ def _drawn(task: _Task, tell: nn.Module, blind: nn.Module, number: str) -> Lesso
     return Lesson(lessons, blind, network, model, [] if monitor is None else monitor.seen)
 
 
-def _tell_of(best: Seen) -> None:
+def _tell_of(drawn: Seen) -> None:
     """Warn where what is drawn is no better than the noisy image."""
-    if best.error >= 1:
+    if drawn.error >= 1:
         warnings.warn(
-            f"what the diffusion model draws has {best.error:.2g} times the error of the noisy "
+            f"what the diffusion model draws has {drawn.error:.2g} times the error of the noisy "
             "image, as far as can be told without the truth, and the student learns that: train "
             "longer, or take another method",
             stacklevel=2,
