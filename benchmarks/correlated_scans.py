@@ -77,7 +77,7 @@ def run(name: str, steps: int) -> tuple[dict[str, Any], dict[str, Numpy]]:
     }
     print(f"{name}: {scores['correlation']}", flush=True)
     spectrum = correlation_spectrum(correlation, noisy.shape[-2:]).numpy()
-    pictures = {"noisy": np.abs(noisy[len(noisy) // 2])}
+    pictures = {"noisy": noisy[len(noisy) // 2]}
     for title, (method, changes) in METHODS.items():
         denoiser: Any = CLASSICAL["bm3d"](spectrum=spectrum)
         if method != "bm3d":
@@ -89,14 +89,14 @@ def run(name: str, steps: int) -> tuple[dict[str, Any], dict[str, Numpy]]:
         found = kd.denoise(scan, denoiser).image
         denoised = np.where(there, found / np.where(there, given.sigma, 1), 0)
         scores[title] = share_taken(noisy - denoised, there.mean() * spectrum)
-        pictures[title] = np.abs(denoised[len(noisy) // 2])
+        pictures[title] = denoised[len(noisy) // 2]
         bands = ", ".join(f"{share:.2f}" for share in scores[title])
         print(f"{name}, {title}: {bands}", flush=True)
     return scores, pictures
 
 
 def draw(pictures: dict[str, dict[str, Numpy]], path: Path) -> None:
-    """Draw the middle slice of each scan by every method, and what was taken away."""
+    """Draw the middle slice of each scan by every method, and what was taken away in its phase."""
     rows, columns = 2 * len(pictures), len(METHODS) + 1
     tallest = max(image["noisy"].shape[0] / image["noisy"].shape[1] for image in pictures.values())
     size = (2.4 * columns, 2.4 * tallest * rows)
@@ -105,9 +105,10 @@ def draw(pictures: dict[str, dict[str, Numpy]], path: Path) -> None:
         noisy = images["noisy"]
         for column, (title, image) in enumerate(images.items()):
             top, below = axes[2 * number, column], axes[2 * number + 1, column]
-            top.imshow(image, cmap="gray", vmin=0, vmax=np.quantile(noisy, 0.995))
+            top.imshow(np.abs(image), cmap="gray", vmin=0, vmax=np.quantile(np.abs(noisy), 0.995))
             top.set_title(f"{name}: {title}" if not column else title, fontsize=8)
-            below.imshow(noisy - image, cmap="gray", vmin=-4, vmax=4)
+            taken = (noisy - image) * np.exp(-1j * np.angle(image))
+            below.imshow(taken.real, cmap="gray", vmin=-4, vmax=4)
     for axis in axes.flat:
         axis.set_axis_off()
     figure.savefig(path, dpi=90)

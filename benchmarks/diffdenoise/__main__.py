@@ -18,9 +18,9 @@ import json
 import time
 from pathlib import Path
 
-from benchmarks.diffdenoise.case import NOISES, UNEVEN, Case, case
-from benchmarks.diffdenoise.methods import COLOURED, METHODS, STEPS, UNTRAINED
-from benchmarks.diffdenoise.staged import ABLATED, MODES, Part, parts
+from benchmarks.diffdenoise.case import NOISES, Case, case
+from benchmarks.diffdenoise.methods import METHODS, STEPS, UNTRAINED
+from benchmarks.diffdenoise.staged import MODES, Part, asked, parts
 from benchmarks.diffdenoise.tables import print_tables
 
 OUT = Path("docs/diffdenoise_results")
@@ -56,13 +56,6 @@ def run(name: str, given: Case, seed: int, out: Path) -> None:
         found = METHODS[name](given, seed)
         steps = 0 if name in UNTRAINED else STEPS
         keep(Part(name, found, time.perf_counter() - started, steps), given, seed, out)
-
-
-def asked(name: str, noise: str) -> bool:
-    """Whether a method or mode is tried on a kind of noise."""
-    if name in METHODS:
-        return not (name in COLOURED and noise in UNEVEN)
-    return name in ("paper", "image", "residual") or name in ABLATED.get(noise, ())
 
 
 def main() -> None:

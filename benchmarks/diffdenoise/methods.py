@@ -59,7 +59,6 @@ METHODS: dict[str, Run] = {
     "neighbor2neighbor": trained("neighbor2neighbor"),
     "half-plane": trained("blind-spot", {"architecture": "half-plane", "width": 16, "blind": True}),
     "puca": trained("blind-spot", {"architecture": "puca", "blind": True}),
-    "puca-pooling": trained("blind-spot", {"architecture": "puca", "pooling": True, "blind": True}),
     "lg-bpn": trained("blind-spot", {"architecture": "lg-bpn", "blind": True}),
     "c2s": trained("c2s"),
     "c2s-stationary": trained("c2s", domain="stationary"),

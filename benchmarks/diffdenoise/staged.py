@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import kspace_denoise as kd
 from benchmarks.diffdenoise.case import UNEVEN, Case, Numpy
-from benchmarks.diffdenoise.methods import STEPS, config
+from benchmarks.diffdenoise.methods import COLOURED, METHODS, STEPS, config
 from kspace_denoise.denoiser import Denoiser, build_network
 from kspace_denoise.diffdenoise.conditions import each
 from kspace_denoise.diffdenoise.sampler import sampled, starts
@@ -51,6 +51,13 @@ ABLATED: dict[str, tuple[str, ...]] = {
     "blur-1.2": ("hole-5", "iterated"),
 }
 """Kinds of noise of which all controls are asked, and by what other ways to come closer."""
+
+
+def asked(name: str, noise: str) -> bool:
+    """Whether a method or mode is tried on a kind of noise."""
+    if name in METHODS:
+        return not (name in COLOURED and noise in UNEVEN)
+    return name in ("paper", "image", "residual") or name in ABLATED.get(noise, ())
 
 
 class Kept(Succession):

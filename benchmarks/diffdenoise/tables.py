@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 from benchmarks.diffdenoise.case import NOISES
 from benchmarks.diffdenoise.methods import METHODS
-from benchmarks.diffdenoise.staged import CONTROLS, MODES
+from benchmarks.diffdenoise.staged import CONTROLS, MODES, asked
 
 Row: TypeAlias = dict[str, Any]
+MISSING: Row = {}
+"""What is asked for and not measured yet; None is not asked for."""
 PARTS = ("condition", *CONTROLS, "student, one pass", "student")
 
 
@@ -19,11 +21,17 @@ def print_tables(out: Path) -> None:
     for file in sorted(out.glob("*-seed0.json")):
         row = json.loads(file.read_text())
         rows[row["method"], row["noise"]] = row
-    names = {name: name for name in METHODS}
-    names |= {f"diffdenoise {mode} student": f"diffdenoise, {mode}" for mode in MODES}
+    names = {name: name for name in METHODS} | {
+        mode: f"diffdenoise {mode} student" for mode in MODES
+    }
     _print(
         "PSNR, dB, and SSIM",
-        {said: [rows.get((name, noise)) for noise in NOISES] for name, said in names.items()},
+        {
+            said.removesuffix(" student"): [
+                rows.get((said, noise), MISSING if asked(name, noise) else None) for noise in NOISES
+            ]
+            for name, said in names.items()
+        },
         list(NOISES),
         lambda row: f"{row['psnr_db']:.2f}, {row['ssim']:.3f}",
     )
@@ -48,5 +56,11 @@ def _print(
     print("| |" + "".join(f" {columns[i]} |" for i in kept))
     print("| --- |" + " ---: |" * len(kept))
     for name, row in table.items():
-        cells = ("" if row[i] is None else cell(row[i]) for i in kept)
+        cells = (_said(row[i], cell) for i in kept)
         print(f"| {name} |" + "".join(f" {value} |" for value in cells))
+
+
+def _said(row: Row | None, cell: Callable[[Row], str]) -> str:
+    if row is None:
+        return ""
+    return cell(row) if row else "not measured"
