@@ -37,6 +37,13 @@ def real_data() -> Path:
     return Path(folder)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give one thread to each process of tests: more beside each other wait for each other."""
+    if hasattr(config, "workerinput") and "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
+        torch.set_num_threads(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cuda" in item.keywords and not torch.cuda.is_available():
