@@ -25,6 +25,7 @@ __all__ = [
     "dwell_factor",
     "image_sets",
     "image_writer",
+    "is_mrd",
     "is_nifti",
     "is_noise_scan",
     "kind_of",

@@ -32,6 +32,7 @@ def parse_header(xml: str) -> tuple[dict[str, Any], str | None]:
                 root, FIELD_OF_VIEW_UNKNOWN, "reconSpace", "fieldOfView_mm"
             ),
             "phase_encoding_limits": _limits(root, "kspace_encoding_step_1"),
+            "average_limits": _limits(root, "average"),
             "trajectory": _text(root, "encoding/{*}trajectory"),
             "calibration_mode": _text(root, "calibrationMode"),
             "sequence": _sequence(root),

@@ -1,6 +1,7 @@
 """Which acquisition of an ISMRMRD series is which line of which image."""
 
 import enum
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,40 +71,55 @@ class Arrangement(NamedTuple):
 
 def flagged(heads: Numpy, *flags: Flag) -> Numpy:
     """Tell of each acquisition whether it has one of the flags."""
-    bits = sum(1 << (flag - 1) for flag in flags)
-    return np.asarray((heads["flags"] & np.uint64(bits)) != 0)
+    return np.asarray((heads["flags"] & np.uint64(_bits(flags))) != 0)
 
 
-def arrange(heads: Numpy, encoding: Encoding) -> Arrangement:
+def arrange(heads: Numpy, encoding: Encoding, names: Numpy | None = None) -> Arrangement:
     """Find image and line of every acquisition.
 
-    `heads` is the structured array of all acquisition headers of the series, in its order.
+    `heads` is the structured array of acquisition headers, in their order; `names` is what errors
+    call them, by default their place.
 
     Raises:
-        ValueError: naming the acquisition, counted from 0, if there is none of an image, lines lie
+        ValueError: naming the acquisition, if there is none of an image, lines lie
             outside the matrix, were acquired twice, differ in coils or samples, run backwards, or
             if images have different numbers of lines.
     """
+    names = np.arange(len(heads)) if names is None else names
     number, left_out = _imaging(heads, encoding)
-    of_image = heads[number]
-    _check_alike(of_image, number)
-    kx, samples = _readout(of_image[0], number[0], encoding)
+    of_image, named = heads[number], names[number]
+    _check_alike(of_image, named)
+    kx, samples = _readout(of_image[0], named[0], encoding)
     counters = np.stack([of_image["idx"][name] for name in COUNTERS], axis=-1)
     images, image = np.unique(counters, axis=0, return_inverse=True)
     found = Arrangement(
         images,
         number,
         image.reshape(-1),
-        _lines(of_image, number, encoding),
+        _lines(of_image, named, encoding),
         kx,
         samples,
         (int(of_image[0]["active_channels"]), int(of_image[0]["number_of_samples"])),
         left_out,
     )
     kept = _without_extra_calibration(found, heads, left_out)
-    _check_twice(kept, heads)
-    _check_lengths(kept)
+    _check_twice(kept, heads, names)
+    _check_lengths(kept, names)
     return kept
+
+
+def is_of_image(head: Any, encoding: Encoding) -> bool:
+    """Tell whether one acquisition belongs to an image."""
+    flags = int(head["flags"])
+    if flags & _bits(_NO_IMAGE) or int(head["encoding_space_ref"]):
+        return False
+    extra = flags & _bits((Flag.CALIBRATION, Flag.CALIBRATION_AND_IMAGING))
+    return encoding.embedded_calibration or extra != _bits((Flag.CALIBRATION,))
+
+
+@functools.cache
+def _bits(flags: tuple[Flag, ...]) -> int:
+    return sum(1 << (flag - 1) for flag in flags)
 
 
 def _imaging(heads: Numpy, encoding: Encoding) -> tuple[Numpy, dict[str, int]]:
@@ -200,7 +216,7 @@ def _without_extra_calibration(
     )
 
 
-def _check_twice(found: Arrangement, heads: Numpy) -> None:
+def _check_twice(found: Arrangement, heads: Numpy, names: Numpy) -> None:
     average = heads["idx"]["average"][found.number]
     place = np.stack([found.image, found.ky, average], axis=-1)
     order = np.lexsort(place.T[::-1])
@@ -210,16 +226,16 @@ def _check_twice(found: Arrangement, heads: Numpy) -> None:
         image = dict(zip(COUNTERS, found.images[found.image[order[same[0]]]].tolist(), strict=True))
         line = int(heads["idx"]["kspace_encode_step_1"][one])
         raise ValueError(
-            f"acquisitions {one} and {other} are both line {line} of {_words(image)}: duplicated "
-            "lines that are not numbered as averages"
+            f"acquisitions {names[one]} and {names[other]} are both line {line} of "
+            f"{_words(image)}: duplicated lines that are not numbered as averages"
         )
 
 
-def _check_lengths(found: Arrangement) -> None:
+def _check_lengths(found: Arrangement, names: Numpy) -> None:
     lines = np.bincount(found.image, minlength=len(found.images))
     other = np.flatnonzero(lines != lines[0])
     if len(other):
-        last = int(found.number[found.image == other[0]].max())
+        last = names[found.number[found.image == other[0]].max()]
         image = dict(zip(COUNTERS, found.images[other[0]].tolist(), strict=True))
         raise ValueError(
             f"{_words(image)} has {lines[other[0]]} lines, the last is acquisition {last}, but "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kspace_denoise.formats.mrd.fill import sampled
 from kspace_denoise.formats.mrd.geometry import affine_of
 from kspace_denoise.formats.mrd.images import RECORD, image_groups, read_mrd_images
 from kspace_denoise.formats.mrd.line_reader import LineReader, read_lines
+from kspace_denoise.formats.mrd.lines import Lines
 from kspace_denoise.formats.mrd.noise import averaged_spectrum, dwell_factor
 from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 
@@ -70,6 +72,32 @@ def read_mrd_noise(path: str | Path) -> tuple[Numpy, float] | None:
     with open_hdf5(path) as file:
         series = file[_group_name(path, file, None)]
         return _noise(series["data"], _heads(series["data"])) if "data" in series else None
+
+
+def series_header(path: str | Path) -> str:
+    """Return the header of an ISMRMRD file, as it is."""
+    with open_hdf5(path) as file:
+        return _xml(file[_group_name(path, file, None)])
+
+
+def series_lines(path: str | Path, at_once: int = 64) -> Iterator[Lines]:
+    """Yield all acquisitions of an ISMRMRD file in their order, some of one shape at once.
+
+    Raises:
+        ValueError: as `read_mrd`.
+    """
+    with open_hdf5(path) as file:
+        data = file[_group_name(path, file, None)]["data"]
+        heads = _heads(data)
+        if heads["trajectory_dimensions"].any():
+            raise ValueError(f"{path}: its acquisitions have a trajectory, and Cartesian lines go")
+        shapes = np.stack([heads["active_channels"], heads["number_of_samples"]], axis=-1)
+        changes = np.flatnonzero(np.any(np.diff(shapes, axis=0) != 0, axis=-1)) + 1
+        for run in np.split(np.arange(len(heads)), changes):
+            for start in range(0, len(run), at_once):
+                chosen = run[start : start + at_once]
+                coils, samples = (int(n) for n in shapes[chosen[0]])
+                yield Lines(heads[chosen], read_lines(data, chosen, (coils, samples)))
 
 
 def is_noise_alone(path: str | Path) -> bool:
