@@ -1,9 +1,13 @@
 """Lines of ISMRMRD files, read when an image is asked for."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py._objects import phil
 
 from kspace_denoise.formats.hdf5 import file_identity, open_hdf5, read_array
 from kspace_denoise.formats.mrd.acquisitions import Arrangement
@@ -29,7 +33,7 @@ class LineReader:
         Raises:
             ValueError: if the file is damaged, or not the one any more that was opened first.
         """
-        with open_hdf5(self.path) as file:
+        with open_series(self.path) as file:
             if file_identity(file) != self.identity:
                 raise ValueError(f"{self.path} was changed while it was being read; read it again")
             own = self.found.image == index
@@ -48,7 +52,8 @@ def read_lines(data: h5py.Dataset, numbers: Numpy, shape: tuple[int, int]) -> Nu
     lines = np.empty((len(numbers), *shape), np.complex64)
     done = 0
     for run in _runs(numbers):
-        for values in read_array(data.fields("data"), run):
+        rows = read_array(data.fields("data"), run)
+        for values in rows:
             if values.size != 2 * lines[done].size:
                 raise ValueError(
                     f"acquisition {numbers[done]} holds {values.size // 2} samples, but {shape[0]} "
@@ -57,6 +62,16 @@ def read_lines(data: h5py.Dataset, numbers: Numpy, shape: tuple[int, int]) -> Nu
             lines[done] = values.astype(np.float32, copy=False).view(np.complex64).reshape(shape)
             done += 1
     return lines
+
+
+@contextlib.contextmanager
+def open_series(path: str | Path) -> Iterator[h5py.File]:
+    """Open a file whose values are of varying length, for this thread alone.
+
+    h5py crashes where two threads read such values (h5py/h5py#2920): its own lock is held.
+    """
+    with phil, open_hdf5(path) as file:
+        yield file
 
 
 def _runs(numbers: Numpy) -> list[slice]:

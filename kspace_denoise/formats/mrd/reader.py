@@ -10,14 +10,14 @@ import h5py
 import numpy as np
 
 from kspace_denoise import recon
-from kspace_denoise.formats.hdf5 import file_identity, open_hdf5
+from kspace_denoise.formats.hdf5 import file_identity
 from kspace_denoise.formats.ismrmrd_header import parse_header
 from kspace_denoise.formats.mrd.acquisitions import COUNTERS, Arrangement, Flag, arrange, flagged
 from kspace_denoise.formats.mrd.encoding import Encoding, encoding_of
 from kspace_denoise.formats.mrd.fill import sampled
 from kspace_denoise.formats.mrd.geometry import affine_of
 from kspace_denoise.formats.mrd.images import RECORD, image_groups, read_mrd_images
-from kspace_denoise.formats.mrd.line_reader import LineReader, read_lines
+from kspace_denoise.formats.mrd.line_reader import LineReader, open_series, read_lines
 from kspace_denoise.formats.mrd.lines import Lines
 from kspace_denoise.formats.mrd.noise import averaged_spectrum, dwell_factor
 from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
@@ -34,7 +34,7 @@ def is_mrd(path: str | Path) -> bool:
     """Tell whether an HDF5 file holds an ISMRMRD series, by what is in it."""
     if not h5py.is_hdf5(path):
         return False
-    with open_hdf5(path) as file:
+    with open_series(path) as file:
         return bool(_groups(file))
 
 
@@ -52,7 +52,7 @@ def read_mrd(path: str | Path, group: str | None = None) -> Scan | Images:
         ValueError: if there are several groups and none is named, the header is missing or
             contradicts itself, or as `arrange`.
     """
-    with open_hdf5(path) as file:
+    with open_series(path) as file:
         name = _group_name(path, file, group)
         series = file[name]
         if "data" not in series:
@@ -69,14 +69,14 @@ def read_mrd_noise(path: str | Path) -> tuple[Numpy, float] | None:
     Complex `(coils, samples)`, as they were acquired, and their dwell time in microseconds, 0 where
     it is not said.
     """
-    with open_hdf5(path) as file:
+    with open_series(path) as file:
         series = file[_group_name(path, file, None)]
         return _noise(series["data"], _heads(series["data"])) if "data" in series else None
 
 
 def series_header(path: str | Path) -> str:
     """Return the header of an ISMRMRD file, as it is."""
-    with open_hdf5(path) as file:
+    with open_series(path) as file:
         return _xml(file[_group_name(path, file, None)])
 
 
@@ -86,23 +86,25 @@ def series_lines(path: str | Path, at_once: int = 64) -> Iterator[Lines]:
     Raises:
         ValueError: as `read_mrd`.
     """
-    with open_hdf5(path) as file:
+    with open_series(path) as file:
         data = file[_group_name(path, file, None)]["data"]
-        heads = _heads(data)
-        if heads["trajectory_dimensions"].any():
-            raise ValueError(f"{path}: its acquisitions have a trajectory, and Cartesian lines go")
-        shapes = np.stack([heads["active_channels"], heads["number_of_samples"]], axis=-1)
-        changes = np.flatnonzero(np.any(np.diff(shapes, axis=0) != 0, axis=-1)) + 1
-        for run in np.split(np.arange(len(heads)), changes):
-            for start in range(0, len(run), at_once):
-                chosen = run[start : start + at_once]
-                coils, samples = (int(n) for n in shapes[chosen[0]])
-                yield Lines(heads[chosen], read_lines(data, chosen, (coils, samples)))
+        name, heads = data.name, _heads(data)
+    if heads["trajectory_dimensions"].any():
+        raise ValueError(f"{path}: its acquisitions have a trajectory, and Cartesian lines go")
+    shapes = np.stack([heads["active_channels"], heads["number_of_samples"]], axis=-1)
+    changes = np.flatnonzero(np.any(np.diff(shapes, axis=0) != 0, axis=-1)) + 1
+    for run in np.split(np.arange(len(heads)), changes):
+        for start in range(0, len(run), at_once):
+            chosen = run[start : start + at_once]
+            coils, samples = (int(n) for n in shapes[chosen[0]])
+            with open_series(path) as file:
+                lines = read_lines(file[name], chosen, (coils, samples))
+            yield Lines(heads[chosen], lines)
 
 
 def is_noise_alone(path: str | Path) -> bool:
     """Tell whether the acquisitions of an ISMRMRD file are all of noise."""
-    with open_hdf5(path) as file:
+    with open_series(path) as file:
         groups = [file[name] for name in _groups(file) if "data" in file[name]]
         return bool(groups) and all(flagged(_heads(g["data"]), Flag.NOISE).all() for g in groups)
 
