@@ -14,8 +14,8 @@ from kspace_denoise.formats.ismrmrd_writer import fitting_header
 from kspace_denoise.formats.mrd.encoding import encoding_of
 from kspace_denoise.formats.mrd.geometry import affine_of
 from kspace_denoise.formats.mrd.lines import Lines, scan_lines, turned
-from kspace_denoise.formats.mrd.reader import is_mrd, series_header, series_lines
-from kspace_denoise.scan import Images, Scan
+from kspace_denoise.formats.mrd.reader import is_mrd, series_header, series_lines, stored_covariance
+from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.server.incoming import Incoming
 from kspace_denoise.server.messages import (
     Close,
@@ -130,9 +130,12 @@ def _prepared(source: str | Path | Scan) -> tuple[str, str | None, Iterator[Line
     if isinstance(source, Scan):
         _, _, ny, nx = turned(source.kspace.shape, source)
         xml = fitting_header(source, (nx, ny))
-        known = source.noise_covariance
-        text = None if known is None else covariance_text(known)
+        text = _covariance_text(source.noise_covariance)
         return xml, text, scan_lines(source, encoding_of(xml)[0].centre)
     if not (h5py.is_hdf5(source) and is_mrd(source)):
         raise ValueError(f"{source} is no ISMRMRD file: read it first, kspace_denoise.read(path)")
-    return series_header(source), None, series_lines(source)
+    return series_header(source), _covariance_text(stored_covariance(source)), series_lines(source)
+
+
+def _covariance_text(known: Numpy | None) -> str | None:
+    return None if known is None else covariance_text(known)

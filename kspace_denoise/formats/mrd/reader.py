@@ -80,6 +80,13 @@ def series_header(path: str | Path) -> str:
         return _xml(file[_group_name(path, file, None)])
 
 
+def stored_covariance(path: str | Path) -> Numpy | None:
+    """Return the noise covariance that stands beside the acquisitions of a file written here."""
+    with open_series(path) as file:
+        series = file[_group_name(path, file, None)]
+        return np.asarray(series["noise_covariance"]) if "noise_covariance" in series else None
+
+
 def series_lines(path: str | Path, at_once: int = 64) -> Iterator[Lines]:
     """Yield all acquisitions of an ISMRMRD file in their order, some of one shape at once.
 
