@@ -7,6 +7,7 @@ import numpy as np
 
 from kspace_denoise.arrays import Array
 from kspace_denoise.fourier import fft2c, ifft2c
+from kspace_denoise.geometry import cropped_affine, image_affine
 from kspace_denoise.scan import LazySlices, Numpy, Scan
 
 
@@ -91,6 +92,10 @@ def remove_oversampling(scan: Scan) -> Scan:
     shape[axis] = size
     profile, level = _cropped_profile(scan.noise_profile, size, axis)
     covariance = scan.noise_covariance
+    affine = image_affine(scan)
+    if affine is not None:
+        ny, nx = scan.kspace.shape[-2:]
+        affine = cropped_affine(affine, (ny, nx), (shape[-2], shape[-1]))
     return dataclasses.replace(
         scan,
         kspace=LazySlices(
@@ -100,6 +105,7 @@ def remove_oversampling(scan: Scan) -> Scan:
         noise_covariance=None if covariance is None else covariance * level**2,
         noise_profile=profile,
         noise_spectrum=_one_line(scan.noise_spectrum, axis, "noise spectrum"),
+        header=scan.header if affine is None else {**scan.header, "affine": affine.tolist()},
     )
 
 

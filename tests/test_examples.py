@@ -55,6 +55,13 @@ def test_denoise_diffusion(tmp_path: Path) -> None:
     assert float(errors["DDM2"]) < 0.8 * float(errors["noisy"])
 
 
+def test_in_a_sigpy_script(tmp_path: Path) -> None:
+    printed = run("in_a_sigpy_script.py", folder=tmp_path)
+    assert (tmp_path / "in_a_sigpy_script.png").read_bytes().startswith(PNG)
+    scores = {name: float(db) for name, db in re.findall(r"(?m)^(\w+): (\S+) dB$", printed)}
+    assert scores["denoised"] > scores["sigpy"] + 0.8
+
+
 def test_every_example_is_tested() -> None:
     tested = Path(__file__).read_text()
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))

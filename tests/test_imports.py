@@ -15,13 +15,14 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "h5py", "matplotlib", "skimage", "sigpy")
 
 BASE = {"arrays", "fourier", "nufft", "optional", "phase", "random"}
-FILES = {"crop", "formats", "metrics", "provenance", "scan"}
+FILES = {"crop", "formats", "geometry", "metrics", "provenance", "scan"}
 LEARNING = {"objectives", "training"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "sim": BASE | {"sim"},
     "recon": BASE | {"sim", "recon"},
     **dict.fromkeys(FILES, BASE | FILES),
+    "formats": BASE | FILES | {"recon", "sim"},
     "networks": {"arrays", "networks", "phase", "settings"},
 }
 """What a part of the package may import; parts that are not named here may import more."""

@@ -21,10 +21,8 @@ main = LazyGroup(
         "denoise": ("kspace_denoise.cli.denoise", "Denoise a scan, before or after SENSE."),
         "reconstruct": ("kspace_denoise.cli.reconstruct", "Reconstruct images from k-space."),
         "evaluate": ("kspace_denoise.cli.evaluate", "Score an image against a reference."),
-    },
-    later={
-        "serve": "Denoise a scanner's stream.",
-        "send": "Send a file to a server.",
+        "serve": ("kspace_denoise.cli.serve", "Denoise a scanner's stream."),
+        "send": ("kspace_denoise.cli.send", "Send a file to a server."),
     },
     help="Self-supervised MRI denoising that starts from raw multi-coil k-space.",
     example="kspace-denoise demo --out demo",

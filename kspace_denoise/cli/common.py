@@ -12,7 +12,8 @@ import click
 from kspace_denoise import formats, recon
 from kspace_denoise.arrays import Array, to_numpy
 from kspace_denoise.cli.group import ExampleCommand, is_first_process
-from kspace_denoise.scan import Numpy, Scan
+from kspace_denoise.geometry import cropped_affine, image_affine
+from kspace_denoise.scan import Images, Numpy, Scan
 from kspace_denoise.stages import KnownNoise, known_noise, shape_from_scan
 
 T = TypeVar("T")
@@ -122,13 +123,13 @@ def read_scan(path: Path) -> Scan:
     return content
 
 
-def check_paths(output: Path, *inputs: Path | None) -> None:
+def check_paths(output: Path, *inputs: Path | None, kspace: bool = False) -> None:
     """Refuse, before any work, an output that cannot be written or that is an input.
 
     Raises:
         ValueError, FileNotFoundError: as `formats.check_output`.
     """
-    formats.check_output(output)
+    formats.check_output(output, kspace)
     check_distinct(output, *inputs)
 
 
@@ -169,7 +170,7 @@ def load_noise(scan: Scan, noise_file: Path | None = None) -> KnownNoise:
     """
     if noise_file is None:
         return known_noise(scan)
-    covariance = _read_covariance(noise_file)
+    covariance = _read_covariance(noise_file, scan)
     coils = scan.kspace.shape[1]
     if len(covariance) != coils:
         raise ValueError(f"{noise_file} has {len(covariance)} coils, but the scan has {coils}")
@@ -177,8 +178,8 @@ def load_noise(scan: Scan, noise_file: Path | None = None) -> KnownNoise:
     return shape_from_scan(scan, given)
 
 
-def _read_covariance(path: Path) -> Numpy:
-    """Return the covariance of a noise scan, or the one that a file stores."""
+def _read_covariance(path: Path, scan: Scan) -> Numpy:
+    """Return the covariance of a noise scan as this scan has it, or the one that a file stores."""
     noise = formats.read_noise(path)
     try:
         if noise.samples is None:
@@ -189,13 +190,32 @@ def _read_covariance(path: Path) -> Numpy:
         recon.whitening_matrix(covariance)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return covariance
+    if noise.dwell_us is None:
+        return covariance
+    bandwidth = scan.header.get("ismrmrd", {}).get("relative_noise_bandwidth")
+    factor, assumed = formats.dwell_factor(
+        noise.dwell_us, scan.header.get("dwell_time_us"), bandwidth
+    )
+    for sentence in assumed:
+        note(f"{path}: {sentence}")
+    return covariance * factor
 
 
-def image_header(header: dict[str, Any]) -> dict[str, Any]:
-    """Return what the header of a scan says that is true of its images as well."""
-    stale = ("noise", "snr_", "reconstruction_shape", "dataset")
-    return {name: value for name, value in header.items() if not name.startswith(stale)}
+def image_header(content: Scan | Images, size: tuple[int, int] | None = None) -> dict[str, Any]:
+    """Return what the header of a scan says that is true of its images as well.
+
+    And where they lie in the patient, if they are cropped to `size`, too.
+    """
+    stale = ("noise", "snr_", "reconstruction_shape", "dataset", "affine")
+    kept = {name: v for name, v in content.header.items() if not name.startswith(stale)}
+    if isinstance(content, Images):
+        affine, whole = content.affine, content.data.shape[-2:]
+    else:
+        affine, whole = image_affine(content), content.kspace.shape[-2:]
+    if affine is None:
+        return kept
+    moved = affine if size is None else cropped_affine(affine, (whole[0], whole[1]), size)
+    return {**kept, "affine": moved.tolist()}
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:

@@ -165,7 +165,7 @@ def denoise(
             written = cropped(_named(piece), size)
             writer.write(index, **written)
             done.add(written["reconstruction"], written.get("noisy_sigma"))
-        writer.write_header({**image_header(content.header), "provenance": record})
+        writer.write_header({**image_header(content, size), "provenance": record})
     click.echo(done.line(output, total, " of the noisy images"))
 
 

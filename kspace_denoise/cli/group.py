@@ -18,20 +18,18 @@ INTERRUPTED = 130
 class LazyGroup(click.Group):
     """`commands_at` says for each command its module, which holds it by name, and its help.
 
-    Commands that belong to a later version stand in `later` with their help. Whatever goes wrong
-    ends in one line `error: ...` on stderr and exit status 2; bugs keep their traceback.
+    Whatever goes wrong ends in one line `error: ...` on stderr and exit status 2; bugs keep their
+    traceback.
     """
 
     def __init__(
         self,
         commands_at: Mapping[str, tuple[str, str]],
-        later: Mapping[str, str],
         example: str = "",
         **settings: Any,
     ) -> None:
         super().__init__(context_settings={"help_option_names": ["-h", "--help"]}, **settings)
         self.commands_at = commands_at
-        self.later = later
         self.example = example
         self.params.append(
             click.Option(
@@ -42,14 +40,10 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the commands in the order of the work."""
-        return [*self.commands_at, *self.later]
+        return list(self.commands_at)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
         """Import the command's module and return the command."""
-        if cmd_name in self.later:
-            raise click.UsageError(
-                f"{cmd_name} belongs to a later version; commands now: {self._now()}"
-            )
         if cmd_name not in self.commands_at:
             raise click.UsageError(f"no command {cmd_name!r}; commands now: {self._now()}")
         command = getattr(importlib.import_module(self.commands_at[cmd_name][0]), cmd_name)
@@ -63,7 +57,6 @@ class LazyGroup(click.Group):
     ) -> None:
         """List the commands without importing them."""
         rows = [(name, text) for name, (_, text) in self.commands_at.items()]
-        rows += [(name, f"{text} (a later version)") for name, text in self.later.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -158,7 +158,7 @@ def reconstruct(
     with formats.image_writer(output, len(scan.kspace)) as writer:
         done = _write_slices(writer, scan, method, settings, size, device, keep, pictures)
         record["sigma"] = done.sigma
-        writer.write_header({**image_header(scan.header), "provenance": record})
+        writer.write_header({**image_header(scan, size), "provenance": record})
     click.echo(done.line(output, len(scan.kspace)))
     if report is not None and pictures is not None:
         pictures.write(report, source, method, record)

@@ -127,7 +127,7 @@ def simulate(
     _check(request, field, masking, positions, noise_file, drawn)
     files = (None if drawn else source, noise_file, request.replay)
     inputs = [path for path in files if path is not None]
-    check_paths(output, *inputs)
+    check_paths(output, *inputs, kspace=True)
     if drawn:
         scan, start = scan_phantom(phantom, field.source_field, request.noise_free, request.seed)
     else:
@@ -153,7 +153,8 @@ def simulate(
     kspace, extra = simulated_slices(scan, steps, request.seed, request.device)
     header = simulated_header(scan.header, field, done, record)
     result = simulated_scan(scan, kspace, steps, field.field, header)
-    formats.write_hdf5(output, result, extra, progress=lambda i: progress(i, "simulate"))
+    with formats.through_hdf5(output) as target:
+        formats.write_hdf5(target, result, extra, progress=lambda i: progress(i, "simulate"))
     click.echo(summary(output, result, plan, done))
 
 

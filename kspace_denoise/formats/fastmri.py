@@ -7,6 +7,7 @@ and k-space is (slices, coils, readouts, samples). Images are in `reconstruction
 """
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -64,7 +65,7 @@ def read_images(path: str | Path, dataset: str | None = None) -> Images:
 
 def image_sets(path: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of each set of integer-coded images `(slices, y, x)`."""
-    if is_nifti(path):
+    if not h5py.is_hdf5(path):
         return {}
     with open_hdf5(path) as file:
         return {name: file[name].shape for name in _coded(file)}
@@ -161,13 +162,18 @@ def _read_images(path: str | Path, file: h5py.File, dataset: str | None) -> Imag
         return Images(
             data=data,
             sigma=_number_or_map(sigma),
-            affine=_optional(file, "affine"),
+            affine=_affine(file, header),
             bval=_optional(file, "bval"),
             bvec=_optional(file, "bvec"),
             header=header,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _affine(file: h5py.File, header: dict[str, Any]) -> Numpy | None:
+    said = header.pop("affine", None)
+    return _optional(file, "affine") if said is None else np.asarray(said, np.float64)
 
 
 def _image_dataset(path: str | Path, file: h5py.File, wanted: str | None) -> str:

@@ -36,7 +36,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         raise ValueError(f"{path} is being written by another program") from error
     except (OSError, RuntimeError, KeyError) as error:
         # What h5py raises where the structure of a file is broken, beside genuine bugs.
-        if not isinstance(error, OSError) and "Unable to" not in str(error):
+        told = any(words in str(error) for words in ("Unable to", "iteration failed"))
+        if not isinstance(error, OSError) and not told:
             raise
         reason = _reason(error)
         raise ValueError(f"{path} is a damaged HDF5 file ({reason}); copy it again") from error
@@ -64,7 +65,7 @@ def lazy_slices(path: str | Path, dataset: h5py.Dataset) -> LazySlices:
     slices, *rest = dataset.shape
     shape = (slices, 1, *rest) if add_coil else dataset.shape
     reader = SliceReader(
-        str(Path(path).absolute()), dataset.name, add_coil, _identity(dataset.file)
+        str(Path(path).absolute()), dataset.name, add_coil, file_identity(dataset.file)
     )
     return LazySlices(shape, dataset.dtype.newbyteorder("="), reader)
 
@@ -88,13 +89,13 @@ class SliceReader:
             ValueError: if the file is damaged, or not the one any more that was opened first.
         """
         with open_hdf5(self.path) as file:
-            if _identity(file) != self.identity:
+            if file_identity(file) != self.identity:
                 raise ValueError(f"{self.path} was changed while it was being read; read it again")
             values = read_array(file[self.dataset], index)
         return values[None] if self.add_coil else values
 
 
-def _identity(file: h5py.File) -> tuple[int, ...]:
+def file_identity(file: h5py.File) -> tuple[int, ...]:
     """Return what a version of a file has of its own; inodes alone are used again."""
     status = os.fstat(file.id.get_vfd_handle())
     return status.st_ino, status.st_mtime_ns, status.st_size

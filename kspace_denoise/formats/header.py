@@ -14,17 +14,17 @@ from kspace_denoise.formats.kinds import M4RAW_FIELD, is_fastmri, is_m4raw
 def read_header(file: h5py.File) -> dict[str, Any]:
     """Return the attributes, the ISMRMRD header and what it says, provenance, and notes."""
     header, notes = attributes(file)
-    for name in ("ismrmrd_header", "provenance"):
+    for name in ("ismrmrd_header", "provenance", "mrd"):
         if name in dataset_names(file):
             header[name] = _text(file[name])
     if "ismrmrd_header" in header:
         header["ismrmrd"], note = parse_header(header["ismrmrd_header"])
         notes += [note] if note else []
-    if "provenance" in header:
+    for name in {"provenance", "mrd"} & header.keys():
         try:
-            header["provenance"] = json.loads(header["provenance"])
+            header[name] = json.loads(header[name])
         except ValueError as error:
-            notes.append(f"provenance not read: {error}")
+            notes.append(f"{name} not read: {error}")
     if notes:
         header["notes"] = notes
     return header

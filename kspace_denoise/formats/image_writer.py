@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from kspace_denoise.formats.convert import through_hdf5
 from kspace_denoise.formats.create import CheckDisk, create_hdf5
 from kspace_denoise.formats.layout import write_header
 from kspace_denoise.scan import Numpy, check_finite
@@ -73,19 +74,22 @@ class ImageWriter:
         self._power += float(np.sum(magnitude.astype(np.float64) ** 2))
 
 
-_HEADER_DATASETS = ("provenance", "ismrmrd_header")
+_HEADER_DATASETS = ("provenance", "ismrmrd_header", "mrd")
 
 
 @contextlib.contextmanager
 def image_writer(path: str | Path, slices: int) -> Iterator[ImageWriter]:
     """Yield a writer of `slices` images; the file appears once the block succeeds.
 
+    Names that do not end in `.h5` are converted then, see `through_hdf5`: images, unlike k-space,
+    have to fit into memory for that.
+
     Raises:
         FileNotFoundError, ValueError: if the folder is missing, `path` is a folder, or no slice
             was written.
         OSError: if the disk is full; nothing is left, an older `path` stays as it was.
     """
-    with create_hdf5(path) as (file, check_disk):
+    with through_hdf5(path) as target, create_hdf5(target) as (file, check_disk):
         writer = ImageWriter(file, slices, check_disk)
         yield writer
         writer.finish()

@@ -22,12 +22,19 @@ def parse_header(xml: str) -> tuple[dict[str, Any], str | None]:
         root = ElementTree.fromstring(xml)
         found = {
             "field_strength_T": _number(root, "systemFieldStrength_T"),
+            "relative_noise_bandwidth": _number(root, "relativeReceiverNoiseBandwidth"),
             "encoded_matrix": _triple(root, "encodedSpace", "matrixSize"),
+            "encoded_field_of_view_mm": _unless(
+                root, FIELD_OF_VIEW_UNKNOWN, "encodedSpace", "fieldOfView_mm"
+            ),
             "recon_matrix": _unless(root, RECON_SIZE_UNKNOWN, "reconSpace", "matrixSize"),
             "recon_field_of_view_mm": _unless(
                 root, FIELD_OF_VIEW_UNKNOWN, "reconSpace", "fieldOfView_mm"
             ),
-            "phase_encoding_limits": _limits(root),
+            "phase_encoding_limits": _limits(root, "kspace_encoding_step_1"),
+            "average_limits": _limits(root, "average"),
+            "trajectory": _text(root, "encoding/{*}trajectory"),
+            "calibration_mode": _text(root, "calibrationMode"),
             "sequence": _sequence(root),
         }
     except (ElementTree.ParseError, ValueError) as error:
@@ -76,9 +83,14 @@ def _unless(root: ElementTree.Element, remark: str, space: str, tag: str) -> lis
     return None if remark in remarks else _triple(root, space, tag)
 
 
-def _limits(root: ElementTree.Element) -> dict[str, int] | None:
-    """Return the first, central and last line of the phase encoding."""
-    limits = root.find(".//{*}encodingLimits/{*}kspace_encoding_step_1")
+def _text(root: ElementTree.Element, path: str) -> str | None:
+    element = root.find(f".//{{*}}{path}")
+    return None if element is None or not element.text else element.text.strip()
+
+
+def _limits(root: ElementTree.Element, counter: str) -> dict[str, int] | None:
+    """Return the first, central and last value of a counter of the encoding."""
+    limits = root.find(f".//{{*}}encodingLimits/{{*}}{counter}")
     if limits is None:
         return None
     found = {name: limits.find(f"{{*}}{name}") for name in ("minimum", "center", "maximum")}

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from kspace_denoise.crop import recon_matrix
-from kspace_denoise.formats.ismrmrd_header import FIELD_OF_VIEW_UNKNOWN, RECON_SIZE_UNKNOWN
+from kspace_denoise.formats.ismrmrd_header import (
+    FIELD_OF_VIEW_UNKNOWN,
+    RECON_SIZE_UNKNOWN,
+    parse_header,
+)
 from kspace_denoise.scan import Scan
 
 NAMESPACE = "http://www.ismrm.org/ISMRMRD"
@@ -55,6 +59,42 @@ def new_header(scan: Scan) -> str:
     ElementTree.indent(root, " ")
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+
+
+def fitting_header(scan: Scan, matrix: tuple[int, int]) -> str:
+    """Return the header of a scan where its encoding is that of the k-space `(x, y)`, else one.
+
+    Of a header with another matrix (fastMRI pads its k-space) the matrix and the limits of its
+    lines are changed, DC at n // 2; one without any encoding (M4Raw) gives way to a new one.
+    """
+    xml = scan.header.get("ismrmrd_header")
+    said = parse_header(str(xml))[0] if xml is not None else {}
+    if "encoded_matrix" not in said:
+        return new_header(scan)
+    xml, (nx, ny) = str(xml), matrix
+    limits = said.get("phase_encoding_limits") or {}
+    first, last = limits.get("minimum", 0), limits.get("maximum", ny - 1)
+    centred = limits.get("center", ny // 2) - first == ny // 2 and last - first == ny - 1
+    if said["encoded_matrix"] == [nx, ny, 1] and centred:
+        return xml
+    values = {"x": nx, "y": ny, "z": 1}
+    xml = _replaced(xml, ("encodedSpace", "matrixSize"), values)
+    lines = {"minimum": 0, "maximum": ny - 1, "center": ny // 2}
+    return _replaced(xml, ("encodingLimits", "kspace_encoding_step_1"), lines)
+
+
+def _replaced(xml: str, path: tuple[str, str], values: Mapping[str, int]) -> str:
+    """Return a header with other numbers in the first element of that path, if there is one."""
+    parent = "".join(rf"<(?:\w+:)?{name}\s*>.*?" for name in path)
+    found = re.search(rf"{parent}</(?:\w+:)?{path[-1]}>", xml, re.DOTALL)
+    if found is None:
+        return xml
+    block = found[0]
+    start = block.rindex(path[-1], 0, len(block) - len(path[-1]) - 1)
+    head, inside = block[:start], block[start:]
+    for tag, value in values.items():
+        inside = re.sub(rf"(<(?:\w+:)?{tag}>)[^<]*(</)", rf"\g<1>{value}\g<2>", inside)
+    return xml[: found.start()] + head + inside + xml[found.end() :]
 
 
 def changed_header(

@@ -23,7 +23,15 @@ from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
 
 Progress: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
 
-_OUTSIDE_ATTRIBUTES = {"ismrmrd_header", "ismrmrd", "provenance", "notes", "dataset", "detectors"}
+_OUTSIDE_ATTRIBUTES = {
+    "ismrmrd_header",
+    "ismrmrd",
+    "provenance",
+    "notes",
+    "dataset",
+    "detectors",
+    "mrd",
+}
 
 
 def write_hdf5(
@@ -137,5 +145,6 @@ def write_header(file: h5py.File, header: Mapping[str, Any]) -> None:
             ) from error
     if "ismrmrd_header" in header:
         file["ismrmrd_header"] = header["ismrmrd_header"]
-    if "provenance" in header:
-        file["provenance"] = to_json(header["provenance"])
+    for name in ("provenance", "mrd"):
+        if name in header:
+            file[name] = to_json(header[name])

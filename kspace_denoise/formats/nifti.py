@@ -34,22 +34,23 @@ def read_nifti(
 ) -> Images:
     """Read images `(volumes, slices, y, x)`, or `(slices, y, x)`, x being the file's first axis.
 
-    Integers are scaled as the file says. b-values and directions are read from the files given, or
-    else from those beside it of the same name, ending in `.bval` and `.bvec`. Voxels that are NaN
-    in all volumes, as masks leave them, are set to 0, with a warning.
+    Integers are scaled as the file says. The noise map is that of `NAME_noise_sigma` beside the
+    file. b-values and directions are read from the files given, or else from those beside it of the
+    same name, ending in `.bval` and `.bvec`. Voxels that are NaN in all volumes, as masks leave
+    them, are set to 0, with a warning.
 
     Raises:
         FileNotFoundError: if a file is missing.
         ValueError: if it is damaged or holds no image, or b-values or directions do not fit.
     """
-    nibabel = _nibabel()
+    nib = nibabel()
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        image: Any = nibabel.load(path)
+        image: Any = nib.load(path)
         data = np.asanyarray(image.dataobj)
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as NIfTI: {error}") from None
     volumes = _as_volumes(path, data)
     data = _without_nan(path, volumes)
@@ -62,19 +63,27 @@ def read_nifti(
     vectors = None if directions is None else read_bvec(directions, count)
     header: dict[str, Any] = {"dataset": "NIfTI"}
     header[HEADER] = base64.b64encode(image.header.binaryblock).decode("ascii")
+    sigma = sigma_beside(path)
     return Images(
-        data=data, affine=np.asarray(image.affine), bval=values, bvec=vectors, header=header
+        data=data,
+        sigma=read_nifti(sigma).data if sigma.exists() else None,
+        affine=np.asarray(image.affine),
+        bval=values,
+        bvec=vectors,
+        header=header,
     )
 
 
 def write_nifti(path: str | Path, images: Images) -> None:
-    """Write images, and b-values and directions beside them, with the header they were read with.
+    """Write images, and beside them b-values, directions and noise, with the header they came with.
+
+    The noise map, or the level in every voxel, is written as `NAME_noise_sigma`.
 
     Raises:
         FileNotFoundError, ValueError: if the folder is missing, or the images have more than four
             axes.
     """
-    nibabel = _nibabel()
+    nib = nibabel()
     path = Path(path)
     check_place(path)
     if images.data.ndim > 4:
@@ -85,23 +94,34 @@ def write_nifti(path: str | Path, images: Images) -> None:
     header = None
     if HEADER in images.header:
         block = base64.b64decode(images.header[HEADER])
-        header = nibabel.Nifti1Header(block, check=False)
+        header = nib.Nifti1Header(block, check=False)
         header.set_slope_inter(1, 0)
         header.set_data_dtype(images.data.dtype)
     affine = np.eye(4) if images.affine is None else images.affine
-    image = nibabel.Nifti1Image(images.data.T, affine, header)
+    image = nib.Nifti1Image(images.data.T, affine, header)
     with atomic(path) as temporary:
         named = temporary.with_name(temporary.name + "".join(Path(path.name).suffixes[-2:]))
         try:
-            nibabel.save(image, named)
+            nib.save(image, named)
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)
     if images.bval is not None:
         write_gradients(stem(path), images.bval, images.bvec)
+    if images.sigma is not None:
+        level = np.asarray(images.sigma, images.data.real.dtype)
+        everywhere = np.broadcast_to(level, images.data.shape).copy()
+        write_nifti(sigma_beside(path), Images(data=everywhere, affine=images.affine))
 
 
-def _nibabel() -> Any:
+def sigma_beside(path: Path) -> Path:
+    """Return where the noise map of a NIfTI file stands."""
+    own = stem(path).name
+    return path.with_name(f"{own}_noise_sigma{path.name[len(own) :]}")
+
+
+def nibabel() -> Any:
+    """Import what reads and writes NIfTI."""
     return optional("nibabel", "NIfTI needs", "dmri")
 
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
+
 from kspace_denoise.formats.hdf5 import contents, dataset_names, open_hdf5, read_array
-from kspace_denoise.formats.nifti import is_nifti
+from kspace_denoise.formats.mrd import is_mrd, is_noise_alone, read_mrd_noise
 from kspace_denoise.scan import Numpy
 
 
@@ -15,12 +17,16 @@ class Noise(NamedTuple):
     """Complex `(coils, samples)` or `(coils, repeats, samples)`."""
     covariance: Numpy | None
     """Ψ[i, j] = E[n_i conj(n_j)], `(coils, coils)`."""
+    dwell_us: float | None = None
+    """Time between samples, in microseconds, where the file says it."""
 
 
 def is_noise_scan(path: str | Path) -> bool:
     """Tell whether the file holds noise samples and no k-space."""
-    if is_nifti(path):
+    if not h5py.is_hdf5(path):
         return False
+    if is_mrd(path):
+        return is_noise_alone(path)
     with open_hdf5(path) as file:
         return "noise" in file and "kspace" not in file
 
@@ -28,11 +34,18 @@ def is_noise_scan(path: str | Path) -> bool:
 def read_noise(path: str | Path) -> Noise:
     """Read `noise`, or where there is none the stored `noise_covariance`.
 
+    Of an ISMRMRD file the noise acquisitions, as they were acquired.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged, has neither dataset, or its noise is not complex
             `(coils, samples)` or `(coils, repeats, samples)`.
     """
+    if is_mrd(path):
+        acquired = read_mrd_noise(path)
+        if acquired is None:
+            raise ValueError(f"{path} holds an ISMRMRD series without noise acquisitions")
+        return Noise(acquired[0], None, acquired[1] or None)
     with open_hdf5(path) as file:
         names = dataset_names(file)
         if "noise" not in names:

@@ -62,10 +62,14 @@ def test_bad_outputs(scan_file: Path, command: str) -> None:
     before = files_in(folder), scan_file.read_bytes()
     assert "is also an input" in fail(*words(command, scan_file, scan_file))
     assert "no such folder" in fail(*words(command, scan_file, folder / "none" / "out.h5"))
-    assert "later version" in fail(*words(command, scan_file, folder / "out.nii.gz"))
-    assert "ends in .h5" in fail(*words(command, scan_file, folder / "out.png"))
+    assert "ends in .h5, .hdf5, .mrd" in fail(*words(command, scan_file, folder / "out.png"))
     assert "is a folder" in fail(*words(command, scan_file, _folder(folder / "out.h5")))
     assert (files_in(folder), scan_file.read_bytes()) == (sorted([*before[0], "out.h5"]), before[1])
+
+
+def test_kspace_is_no_nifti(scan_file: Path) -> None:
+    message = fail(*words("simulate", scan_file, scan_file.parent / "out.nii.gz"))
+    assert "the name of k-space ends in .h5, .hdf5, .mrd, .cfl, .hdr" in message
 
 
 def _folder(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The command line as a whole: help, errors, commands of later versions, a true process."""
+"""The command line as a whole: help, errors, a true process."""
 
 import os
 import signal
@@ -40,13 +40,6 @@ def test_every_command_has_an_example(command: str) -> None:
     assert f"Example:\n  kspace-denoise {command} " in output
 
 
-@pytest.mark.parametrize("command", ["serve", "send"])
-@pytest.mark.parametrize("rest", [[], ["--port", "9002"], ["--help"]])
-def test_later_commands_say_what_there_is(command: str, rest: list[str]) -> None:
-    message = fail(command, *rest)
-    assert f"{command} belongs to a later version; commands now: demo, info" in message
-
-
 def test_wrong_commands_and_options() -> None:
     assert "no command 'enfo'; commands now: demo" in fail("enfo")
     assert "no command given; commands now: demo" in fail()
@@ -65,7 +58,7 @@ def group_that_raises(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> 
     def broken() -> None:
         raise error
 
-    group = LazyGroup(name="x", commands_at={"broken": ("-", "-")}, later={})
+    group = LazyGroup(name="x", commands_at={"broken": ("-", "-")})
     monkeypatch.setattr(group, "get_command", lambda *_: broken)
     return group
 
@@ -128,7 +121,7 @@ def wait():
         path.write_text("half")
         print("ready", flush=True)
         time.sleep(60)
-group = LazyGroup(name="x", commands_at={"wait": ("-", "-")}, later={})
+group = LazyGroup(name="x", commands_at={"wait": ("-", "-")})
 group.get_command = lambda *_: wait
 group.main(["wait"])
 """

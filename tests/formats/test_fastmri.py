@@ -207,15 +207,6 @@ def test_data_damaged_in_the_middle(tmp_path: Path) -> None:
         scan.kspace[0]
 
 
-@pytest.mark.parametrize("name", ["a.mrd", "a.cfl", "A.HDR"])
-def test_formats_of_later_work(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"later version; what can be read now is \.h5"):
-        formats.read(tmp_path / name)
-    with pytest.raises(ValueError, match=r"later version; what can be written now is \.h5"):
-        formats.write(tmp_path / name, Scan(kspace=kspace()))
-
-
 def test_a_noise_scan_is_no_scan(tmp_path: Path) -> None:
     path = write_file(tmp_path / "noise.h5", noise=kspace()[0])
     assert formats.is_noise_scan(path)

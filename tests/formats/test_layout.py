@@ -144,7 +144,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     scan = Scan(kspace=kspace())
-    with pytest.raises(ValueError, match=r"ends in \.h5 or \.hdf5"):
+    with pytest.raises(ValueError, match=r"ends in \.h5, \.hdf5"):
         formats.write(tmp_path / "scan.txt", scan)
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
         formats.write(tmp_path / "nowhere" / "scan.h5", scan)
