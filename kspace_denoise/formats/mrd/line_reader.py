@@ -74,6 +74,32 @@ def open_series(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
+def read_heads(data: h5py.Dataset) -> Numpy:
+    """Return the headers of all acquisitions, without their samples.
+
+    Of chunked data from the bytes of the chunks: where HDF5 reads a part of a row, it reads the
+    samples too and never frees them, so that memory grows with the file.
+    """
+    created = data.id.get_create_plist()
+    if data.chunks is None or created.get_nfilters():
+        return np.asarray(data.fields("head")[:])
+    stored = data.id.get_type()
+    rows = np.dtype(
+        {
+            "names": ["head"],
+            "formats": [data.dtype["head"]],
+            "offsets": [stored.get_member_offset(stored.get_member_index(b"head"))],
+            "itemsize": stored.get_size(),
+        }
+    )
+    heads = np.empty(len(data), data.dtype["head"])
+    for start in range(0, len(data), data.chunks[0]):
+        _, raw = data.id.read_direct_chunk((start,))
+        found = np.frombuffer(raw, rows)["head"][: len(data) - start]
+        heads[start : start + len(found)] = found
+    return heads
+
+
 def _runs(numbers: Numpy) -> list[slice]:
     """Return increasing numbers as slices of even step: HDF5 reads these quickly."""
     runs: list[slice] = []

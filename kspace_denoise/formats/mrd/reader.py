@@ -17,7 +17,7 @@ from kspace_denoise.formats.mrd.encoding import Encoding, encoding_of
 from kspace_denoise.formats.mrd.fill import sampled
 from kspace_denoise.formats.mrd.geometry import affine_of
 from kspace_denoise.formats.mrd.images import RECORD, image_groups, read_mrd_images
-from kspace_denoise.formats.mrd.line_reader import LineReader, open_series, read_lines
+from kspace_denoise.formats.mrd.line_reader import LineReader, open_series, read_heads, read_lines
 from kspace_denoise.formats.mrd.lines import Lines
 from kspace_denoise.formats.mrd.noise import averaged_spectrum, dwell_factor
 from kspace_denoise.scan import Images, LazySlices, Numpy, Scan
@@ -159,7 +159,7 @@ def _xml(series: h5py.Group) -> str:
 def _heads(data: h5py.Dataset) -> Numpy:
     if not len(data):
         raise ValueError("it has no acquisitions")
-    return np.asarray(data.fields("head")[:])
+    return read_heads(data)
 
 
 def _read_scan(path: Path, series: h5py.Group) -> Scan:
