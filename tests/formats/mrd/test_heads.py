@@ -27,7 +27,7 @@ def test_headers_are_those_that_were_written(tmp_path: Path, layout: str) -> Non
         dtype = ismrmrd.hdf5.acquisition_dtype
         data = file.create_dataset("data", (len(lines),), dtype, **LAYOUTS[layout])
         for number, one in enumerate(lines):
-            row = np.empty((), dtype)
+            row = np.empty(1, dtype)[0]
             row["head"] = np.frombuffer(one.getHead(), dtype["head"])[0]
             row["traj"], row["data"] = np.empty(0, np.float32), one.data.view(np.float32).ravel()
             data[number] = row
