@@ -12,6 +12,7 @@ from kspace_denoise.cli.chain import interference_in, low_field_in
 from kspace_denoise.cli.common import PATH, command, load_noise
 from kspace_denoise.cli.model_info import describe_model, is_model
 from kspace_denoise.cli.noise_words import (
+    contradicted,
     describe_known_noise,
     describe_noise_scan,
     noise_warnings,
@@ -90,7 +91,7 @@ def _describe_scan(file: Path, scan: Scan, seen: Survey, noise: KnownNoise | str
         "low_field": low_field_in(scan.header),
         **describe_reach(scan, noise),
         **_describe_header(scan.header),
-        "warnings": [*warnings_of(scan, seen), *noise_warnings(noise)],
+        "warnings": [*warnings_of(scan, seen), *noise_warnings(noise), *contradicted(scan, noise)],
     }
 
 

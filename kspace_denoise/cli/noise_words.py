@@ -1,15 +1,18 @@
 """What `info` says of noise: of a noise scan, and of what is known of that of a scan."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kspace_denoise import formats, recon
+from kspace_denoise.cli.chain import is_free_of_noise
 from kspace_denoise.cli.common import note
-from kspace_denoise.scan import Numpy
-from kspace_denoise.stages import KnownNoise
+from kspace_denoise.scan import Numpy, Scan
+from kspace_denoise.stages import KnownNoise, known_noise
 
+_FAR = 1.25  # between the stated level of noise and that in k-space
 _UNEVEN = 1.05  # noise levels whose largest and smallest differ by less are called flat
 
 
@@ -61,6 +64,27 @@ def noise_warnings(noise: KnownNoise | str) -> list[str]:
             "of its mean level"
         )
     return [*found, *coloured(noise)]
+
+
+def contradicted(scan: Scan, noise: KnownNoise | str) -> list[str]:
+    """Return a sentence where k-space itself shows another noise level than the one it came with.
+
+    As with a noise scan of another dwell time or gain. Nothing where no part of it is noise alone.
+    """
+    if isinstance(noise, str) or scan.noise_covariance is None or is_free_of_noise(scan.header):
+        return []
+    try:
+        seen = known_noise(dataclasses.replace(scan, noise_covariance=None))
+    except ValueError:  # not found, or NaN, which is told elsewhere
+        return []
+    ratio = seen.sigma / noise.sigma
+    if 1 / _FAR < ratio < _FAR:
+        return []
+    return [
+        f"the noise that the file states has sigma {noise.sigma:.4g}, but k-space itself shows "
+        f"{seen.sigma:.4g}, {ratio:.2f} times as much ({seen.source}): a noise scan of another "
+        "dwell time or gain?"
+    ]
 
 
 def coloured(noise: KnownNoise) -> list[str]:

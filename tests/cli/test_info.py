@@ -195,6 +195,18 @@ def test_noise_that_is_not_flat_is_said(scan_file: Path) -> None:
     assert len(warnings(scan_file)) == 1
 
 
+@pytest.mark.parametrize(("factor", "warned"), [(0.5, True), (0.85, False), (1.5, True)])
+def test_noise_that_kspace_contradicts(tmp_path: Path, factor: float, warned: bool) -> None:
+    head = sim.phantom((128, 128), coils=3, seed=0)
+    psi = 2e-4 * sim.array_covariance(3, seed=0)
+    scan = kd.Scan(
+        kspace=sim.add_noise(head.kspace[None], psi, seed=1), noise_covariance=psi * factor**2
+    )
+    kd.write(tmp_path / "scan.mrd", scan)
+    warnings = json.loads(succeed("info", tmp_path / "scan.mrd", "--json").stdout)["warnings"]
+    assert any("but k-space itself shows" in sentence for sentence in warnings) == warned
+
+
 def test_images_and_sets_of_images(tmp_path: Path) -> None:
     path = write_file(
         tmp_path / "image.h5", reconstruction=kspace()[:, 0], noise_sigma=np.full((24, 10), 0.5)
