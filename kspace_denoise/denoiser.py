@@ -18,6 +18,7 @@ from kspace_denoise.prior import Prior
 from kspace_denoise.sigma import check_image, checked_sigma
 from kspace_denoise.stages import Numpy, Stage, check_stage
 from kspace_denoise.symmetry import symmetric_mean
+from kspace_denoise.torch_module import DenoiserModule
 from kspace_denoise.training.checkpoint import read_tensors, write_tensors
 from kspace_denoise.training.config import TrainConfig
 from kspace_denoise.training.facts import signal_scale
@@ -103,22 +104,36 @@ class Denoiser:
 
     def _denoise(self, images: Tensor, condition: Tensor | None) -> Tensor:
         """Denoise images (n, y, x) in SNR units."""
-        images = images.to(self.device)
+        self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        others = None if condition is None else condition.to(self.device)
+        with torch.no_grad():
+            return self.in_unit(images.to(self.device), others).cpu()
+
+    def in_unit(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Denoise images (n, y, x) in SNR units where they are, with gradients if they ask.
+
+        `condition` (n, contrasts, y, x) holds the other contrasts in SNR units.
+        """
         scale = self._scale(images)
         if condition is not None:
-            condition = condition.to(self.device)
             condition = condition / signal_scale(condition)[..., None, None]
-        self.network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        with torch.no_grad():
-            clean = symmetric_mean(
-                lambda turned, *others: self.objective.denoise(
-                    self.network, turned, 1 / scale, *others
-                ),
-                images / scale[:, None, None],
-                self.config.passes,
-                condition,
-            )
-        return (clean * scale[:, None, None]).cpu()
+        clean = symmetric_mean(
+            lambda turned, *others: self.objective.denoise(
+                self.network, turned, 1 / scale, *others
+            ),
+            images / scale[:, None, None],
+            self.config.passes,
+            condition,
+        )
+        return clean * scale[:, None, None]
+
+    def module(self) -> DenoiserModule:
+        """Return a torch module around the same network, for code that works on tensors.
+
+        Raises:
+            ValueError: if the denoiser needs more than an image and its noise.
+        """
+        return DenoiserModule(self)
 
     def _scale(self, images: Tensor) -> Tensor:
         """Return the unit of images (n, y, x) in SNR units: theirs as trained, noise and all.

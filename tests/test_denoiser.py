@@ -313,6 +313,32 @@ def test_half_precision_costs_a_prior_a_small_share_of_the_noise(rng, sigma):
     assert half.dtype == exact.dtype == np.complex64
 
 
+def test_a_module_says_what_the_denoiser_says(rng):
+    image = torch.from_numpy(5 + complex_array(rng, (2, 16, 15)))
+    sigma = torch.linspace(0, 2, 15).expand(16, 15)
+    module = trained().module()
+    with torch.no_grad():
+        torch.testing.assert_close(module(image, sigma), trained()(image, sigma))
+        torch.testing.assert_close(module(image[0], 0.5), trained()(image[0], 0.5))
+
+
+def test_a_module_carries_gradients_to_image_and_weights(rng):
+    module = trained().module()
+    image = torch.from_numpy(5 + complex_array(rng, (16, 15))).requires_grad_()
+    direction = torch.from_numpy(complex_array(rng, (16, 15)))
+    module(image, 0.5).abs().pow(2).sum().backward()
+    along = (image.grad.conj() * direction).real.sum()
+    with torch.no_grad():
+        far = [module(image + s * 1e-2 * direction, 0.5).abs().pow(2).sum() for s in (1, -1)]
+    torch.testing.assert_close(along, (far[0] - far[1]) / 2e-2, rtol=2e-2, atol=0.1)
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in module.parameters())
+
+
+def test_denoisers_that_need_more_are_no_modules():
+    with pytest.raises(ValueError, match="needs more than an image and its noise"):
+        with_contrasts(1).module()
+
+
 def test_only_denoisers_of_every_level_are_priors():
     with pytest.raises(ValueError, match="c2s was trained near that of its scans"):
         denoiser().prior(1.0)

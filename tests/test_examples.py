@@ -62,6 +62,15 @@ def test_in_a_sigpy_script(tmp_path: Path) -> None:
     assert scores["denoised"] > scores["sigpy"] + 0.8
 
 
+def test_in_a_torch_script(tmp_path: Path) -> None:
+    printed = run("in_a_torch_script.py", "--steps", "40", folder=tmp_path)
+    assert (tmp_path / "in_a_torch_script.png").read_bytes().startswith(PNG)
+    errors = {name: float(e) for name, e in re.findall(r"(?m)^(\w+): (\S+) of the noise", printed)}
+    # of 18432 components the mean of n² has a spread of 0.01, and that of n (D - x) is no larger
+    assert abs(errors["estimated"] - errors["true"]) < 0.05
+    assert errors["true"] < 0.95
+
+
 def test_every_example_is_tested() -> None:
     tested = Path(__file__).read_text()
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))
