@@ -1,4 +1,4 @@
-"""The server against the functions that it calls: slices a second, memory, broken clients, a soak.
+"""The server against the functions that it calls: slices a second, memory, broken clients.
 
 200 slices of 16 coils, 256 x 256, are streamed to `kspace-denoise serve` in a process of its own;
 the same slices go through the same functions here, a few of them, as each takes the same work.
